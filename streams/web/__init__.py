@@ -1,0 +1,1 @@
+"""HTTP: webhook receiver, API, inbound provider webhooks, status page, health and metrics."""

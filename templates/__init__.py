@@ -1,0 +1,1 @@
+"""Words: Jinja2 templates. No logic; read by notifiers and web."""
