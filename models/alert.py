@@ -1,0 +1,145 @@
+"""An Alertmanager webhook (payload version 4, Alertmanager 0.25 to 0.34) and the alerts in it.
+
+Owns the reading of what Alertmanager sends. Unknown keys are accepted, because every release adds some; a field of the
+wrong type is refused with a reason. Never decides what an alert means.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from models.records import Unreadable
+
+_LABELS = uuid.UUID("4b5a8ad2-6a57-4d0c-9f0c-3b6a2f5f6f10")
+"""Namespace of the fingerprints that we derive for a sender that sends none."""
+
+AlertStatus = Literal["firing", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of a group. `fingerprint` identifies its labels; `starts_at` is UTC and never in the future."""
+
+    fingerprint: str
+    status: AlertStatus
+    starts_at: datetime
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    generator_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """One webhook: alerts that Alertmanager grouped, from one sender, as received at one instant (UTC)."""
+
+    webhook_id: uuid.UUID
+    sender: str
+    received_at: datetime
+    group_key: str
+    status: AlertStatus
+    alerts: tuple[Alert, ...]
+    truncated: int
+    external_url: str
+
+
+def _empty_for_null(value: object) -> object:
+    return {} if value is None else value
+
+
+def _nothing_for_null(value: object) -> object:
+    return () if value is None else value
+
+
+_Labels = Annotated[dict[str, str], BeforeValidator(_empty_for_null)]
+
+
+class _WireAlert(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    status: AlertStatus
+    labels: _Labels = Field(default_factory=dict)
+    annotations: _Labels = Field(default_factory=dict)
+    startsAt: AwareDatetime  # noqa: N815 (Alertmanager's name)
+    generatorURL: str = ""  # noqa: N815 (Alertmanager's name)
+    fingerprint: str = ""
+
+
+class _WireWebhook(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal["4"]
+    groupKey: Annotated[str, Field(min_length=1)]  # noqa: N815 (Alertmanager's name)
+    status: AlertStatus
+    alerts: Annotated[tuple[_WireAlert, ...], BeforeValidator(_nothing_for_null)]
+    truncatedAlerts: int = 0  # noqa: N815 (Alertmanager's name)
+    externalURL: str = ""  # noqa: N815 (Alertmanager's name)
+
+
+class WebhookEnvelope(BaseModel):
+    """The least that makes a body an Alertmanager webhook: what the receiver checks before it accepts it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal["4"]
+    groupKey: Annotated[str, Field(min_length=1)]  # noqa: N815 (Alertmanager's name)
+    status: AlertStatus
+    alerts: list[Any] | None
+
+
+def read_envelope(body: bytes) -> WebhookEnvelope:
+    """Checks that `body` is a version 4 webhook. Raises Unreadable with a reason for the sender."""
+    try:
+        return WebhookEnvelope.model_validate_json(body)
+    except ValidationError as error:
+        raise Unreadable(explain(error)) from None
+
+
+def read_webhook(body: bytes, *, webhook_id: uuid.UUID, sender: str, received_at: datetime) -> AlertGroup:
+    """Reads a whole webhook. Raises Unreadable naming the field that is wrong."""
+    try:
+        wire = _WireWebhook.model_validate_json(body)
+    except ValidationError as error:
+        raise Unreadable(explain(error)) from None
+    return AlertGroup(
+        webhook_id=webhook_id,
+        sender=sender,
+        received_at=received_at,
+        group_key=wire.groupKey,
+        status=wire.status,
+        alerts=tuple(_alert(alert, received_at) for alert in wire.alerts),
+        truncated=wire.truncatedAlerts,
+        external_url=wire.externalURL,
+    )
+
+
+def _alert(wire: _WireAlert, received_at: datetime) -> Alert:
+    return Alert(
+        fingerprint=wire.fingerprint or str(uuid.uuid5(_LABELS, repr(sorted(wire.labels.items())))),
+        status=wire.status,
+        starts_at=_instant(wire.startsAt, received_at),
+        labels=wire.labels,
+        annotations=wire.annotations,
+        generator_url=wire.generatorURL,
+    )
+
+
+def _instant(stated: datetime, received_at: datetime) -> datetime:
+    """`stated` in UTC; a future one, or one before the calendar begins, is as good as `received_at`."""
+    try:
+        return min(stated.astimezone(UTC), received_at)
+    except OverflowError:
+        return received_at
+
+
+def explain(error: ValidationError) -> str:
+    """The first thing wrong in one line, as `alerts.0.labels: Input should be …`, with the number of further ones."""
+    first, *rest = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(str(step) for step in first["loc"])
+    line = f"{where}: {first['msg']}" if where else str(first["msg"])
+    return f"{line} (and {len(rest)} more)" if rest else line

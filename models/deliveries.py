@@ -1,0 +1,199 @@
+"""Deliveries: what must reach an outside world, frozen as facts at the moment it was decided, and how sending it went.
+
+Owns the vocabulary that lifecycle, delivery and notifiers share. A delivery's facts never change, so a late retry tells
+what was true when it was decided; what providers answered (receipts) is handed to the next send beside it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from models.severity import Priority, Severity
+
+
+class Provider(StrEnum):
+    """An outside world. Its name is also its topic: `deliveries.<provider>`."""
+
+    PAGERDUTY = "pagerduty"
+    SLACK = "slack"
+    STATUSPAGE = "statuspage"
+
+
+class DeliveryKind(StrEnum):
+    """What is sent. Each kind belongs to one provider."""
+
+    PAGE = "page"
+    PAGE_ACKNOWLEDGE = "page_acknowledge"
+    PAGE_RESOLVE = "page_resolve"
+    CHANNEL = "channel"
+    """Create the incident's Slack channel (or adopt it, when it is there already)."""
+    ANNOUNCEMENT = "announcement"
+    """The incident's message in `#incidents`; edited in place by every REFRESH."""
+    INITIAL_REPORT = "initial_report"
+    """POLICY 16, in the incident's channel (in `#incidents` where it has none)."""
+    REFRESH = "refresh"
+    """Edits ANNOUNCEMENT and INITIAL_REPORT in place so that they show the present state."""
+    NOTICE = "notice"
+    """One line on what happened: paged, acknowledged, severity raised."""
+    STATUS_UPDATE = "status_update"
+    """POLICY 16."""
+    RESOLUTION = "resolution"
+    """POLICY 16."""
+    PAGE_FALLBACK = "page_fallback"
+    """A page did not get through: tell `#incidents`, loudly. POLICY 32."""
+    REMINDER = "reminder"
+    """To the owner of a postmortem or action item. POLICY 22, 24."""
+    PUBLICATION = "publication"
+    """A stage on the status page. POLICY 18."""
+
+
+PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
+    DeliveryKind.PAGE: Provider.PAGERDUTY,
+    DeliveryKind.PAGE_ACKNOWLEDGE: Provider.PAGERDUTY,
+    DeliveryKind.PAGE_RESOLVE: Provider.PAGERDUTY,
+    DeliveryKind.PUBLICATION: Provider.STATUSPAGE,
+    **{
+        kind: Provider.SLACK
+        for kind in (
+            DeliveryKind.CHANNEL,
+            DeliveryKind.ANNOUNCEMENT,
+            DeliveryKind.INITIAL_REPORT,
+            DeliveryKind.REFRESH,
+            DeliveryKind.NOTICE,
+            DeliveryKind.STATUS_UPDATE,
+            DeliveryKind.RESOLUTION,
+            DeliveryKind.PAGE_FALLBACK,
+            DeliveryKind.REMINDER,
+        )
+    },
+}
+
+
+class Urgency(IntEnum):
+    """Who goes first where a provider's rate budget is short; lower goes first."""
+
+    PAGE = 0
+    PROMPT = 1
+    ROUTINE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFacts:
+    """What messages may tell about an incident, as of `at`. Texts come from alerts and people and are not trusted."""
+
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    summary: str
+    service: str
+    environment: str
+    severity: Severity
+    priority: Priority
+    status: str
+    stage: str
+    why: tuple[str, ...]
+    started_at: datetime
+    opened_at: datetime
+    at: datetime
+    acknowledged_by: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    next_update_due: datetime | None = None
+    level: str | None = None
+    """The escalation level that was paged last."""
+    firing: int = 0
+    alerts: int = 0
+    links: Mapping[str, str] = field(default_factory=dict)
+    slack_channel: str = "#incidents"
+    own_channel: bool = False
+    """True when the incident has a Slack channel of its own."""
+    component: str | None = None
+    """Of the status page; the service where the catalogue names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """Whom a page goes to. `dedup_key` is PagerDuty's: one per page, never reused, at most 255 characters."""
+
+    ordinal: int
+    level: str
+    routing_key: str
+    """Name of the environment variable that holds the key."""
+    dedup_key: str
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER, PUBLICATION."""
+
+    text: str
+    by: str | None = None
+    actions: str = ""
+    next_steps: str = ""
+    mention: str | None = None
+    """The person to be mentioned, by the name that the policy's `people` knows, and their Slack id where it has one."""
+    mention_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One intent. `lane` is what order holds in: a page's dedup_key, else incident and provider."""
+
+    id: uuid.UUID
+    incident_id: uuid.UUID | None
+    incident_key: str
+    kind: DeliveryKind
+    lane: str
+    urgency: Urgency
+    incident: IncidentFacts | None = None
+    page: PageFacts | None = None
+    message: Message | None = None
+
+    @property
+    def provider(self) -> Provider:
+        """Where it goes."""
+        return PROVIDER_OF[self.kind]
+
+
+Receipts = Mapping[str, str]
+"""What a provider has told about an incident so far: `channel`, `announcement_ts`, `report_ts`, … One namespace per incident
+and provider; a later receipt adds to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The provider confirmed it. `receipts` are remembered for the next send; `detail` is for people."""
+
+    detail: str
+    receipts: Receipts = field(default_factory=dict)
+    recorded: bool = False
+    """True when it was recorded instead of sent, because the provider is not configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Not now. `after` is what the provider asked for (None: our own backoff decides).
+
+    `unknown` is True when the provider may have processed it all the same (a reset or time-out after sending), so that the
+    next attempt must read back before it sends. `provider_down` counts for the circuit breaker.
+    """
+
+    reason: str
+    after: timedelta | None = None
+    unknown: bool = False
+    provider_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never: the provider will not take this, whatever we do. Somebody has to be told."""
+
+    reason: str
+
+
+Outcome = Delivered | RetryLater | Refused

@@ -1,0 +1,179 @@
+"""Policy: every rule of how incidents are classified, escalated, told and followed up, as validated data.
+
+Owns the shape of a policy file and what can be wrong in it. Never reads files (see models.policy_file) or environment:
+routing keys and people are named here, their secrets live elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from models.severity import Priority, ServiceTier, Severity
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse_duration(text: object) -> timedelta:
+    """Reads `90s`, `5m`, `1h30m`, `2d`. Raises ValueError that says how to write one."""
+    if isinstance(text, timedelta):
+        return text
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not any(match.groups()):
+        message = f"{text!r} is not a duration; write it as 30s, 5m, 1h30m or 2d"
+        raise ValueError(message)
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A share of one: 0.25 is 25 %."""
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorRateRule(_Section):
+    """`severity` when the error rate is above `above` for longer than `lasting`. POLICY 1."""
+
+    severity: Severity
+    above: Share
+    lasting: Duration = timedelta(0)
+
+
+class ErrorRateRules(_Section):
+    """Where the error rate stands in an alert, and what follows from it. POLICY 1."""
+
+    annotation: Name = "error_rate"
+    rules: tuple[ErrorRateRule, ...] = ()
+
+
+class ClassificationRules(_Section):
+    """Severity of an alert: each family may speak, the worst that any names is taken. POLICY 1, 3, 6."""
+
+    error_rate: ErrorRateRules = ErrorRateRules()
+    impact_label: Name = "impact"
+    impact: dict[str, Severity] = Field(default_factory=dict)
+    labels: dict[str, dict[str, Severity]] = Field(default_factory=dict)
+    default: Severity = Severity.SEV3
+
+
+class Service(_Section):
+    """One entry of the service catalogue."""
+
+    tier: ServiceTier = ServiceTier.TWO
+    owner: Name | None = None
+    component: Name | None = None
+    runbook_url: str | None = None
+
+
+class EscalationLevel(_Section):
+    """Who is paged at one step. `routing_key` names the environment variable that holds PagerDuty's key."""
+
+    name: Name
+    routing_key: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
+
+
+class Escalation(_Section):
+    """The chain that is paged in order, and how often it is gone through before it is given up loudly. POLICY 9."""
+
+    levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
+    rounds: Annotated[int, Field(ge=1, le=20)] = 3
+    receipt_within: Duration = timedelta(minutes=2)
+    """A page that nobody confirmed starts its acknowledgement clock this long after the decision at the latest."""
+
+
+class AcknowledgeWithin(_Section):
+    """The acknowledgement clock of one level; where both speak the shorter one runs. POLICY 8."""
+
+    severity: dict[Severity, Duration] = Field(default_factory=dict)
+    priority: dict[Priority, Duration] = Field(default_factory=dict)
+
+
+class Communication(_Section):
+    """Who is told where. POLICY 12, 17, 18."""
+
+    slack_channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")] = "#incidents"
+    incident_channels: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
+    status_page: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
+    update_within: dict[Severity, Duration] = Field(default_factory=dict)
+
+
+class ReviewRules(_Section):
+    """Postmortems and action items. POLICY 22, 24."""
+
+    severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
+    within: Duration = timedelta(hours=48)
+    long_outage: Duration = timedelta(hours=1)
+    long_outage_within: Duration = timedelta(hours=4)
+    owner: Name = "incident-commander"
+    remind_before: Duration = timedelta(hours=4)
+    overdue_every: Duration = timedelta(hours=24)
+
+
+class Person(_Section):
+    """How a person named in incidents, action items and commands is reached."""
+
+    slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
+    email: str | None = None
+
+
+class Policy(_Section):
+    """One whole policy file."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
+    incident_key: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1)]
+    """One tuple per part of the key: the labels to try in order."""
+    service_labels: Annotated[tuple[Name, ...], Field(min_length=1)] = ("service",)
+    environment_labels: tuple[Name, ...] = ("environment", "namespace")
+    tier_label: Name = "tier"
+    classification: ClassificationRules
+    matrix: dict[Severity, dict[ServiceTier, Priority]]
+    services: dict[str, Service] = Field(default_factory=dict)
+    page: frozenset[Priority]
+    acknowledge_within: AcknowledgeWithin
+    escalation: Escalation
+    communication: Communication = Communication()
+    review: ReviewRules = ReviewRules()
+    people: dict[str, Person] = Field(default_factory=dict)
+    reopen_within: Duration = timedelta(minutes=30)
+    stale_after: Duration = timedelta(hours=24)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Policy:
+        for severity in Severity:
+            if severity is Severity.INFO:
+                continue
+            for tier in ServiceTier:
+                if tier not in self.matrix.get(severity, {}):
+                    message = f"matrix: {severity} has no priority for tier {tier.value}; every severity needs all three tiers"
+                    raise ValueError(message)
+                priority = self.matrix[severity][tier]
+                if priority in self.page and self.acknowledgement_clock(severity, priority) is None:
+                    message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add it by severity or priority"
+                    raise ValueError(message)
+        names = [level.name for level in self.escalation.levels]
+        if len(set(names)) < len(names):
+            message = f"escalation.levels: the names must differ, but are {', '.join(names)}"
+            raise ValueError(message)
+        return self
+
+    def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:
+        """The shorter of the clocks that severity and priority give; None where neither does. POLICY 8."""
+        clocks = (self.acknowledge_within.severity.get(severity), self.acknowledge_within.priority.get(priority))
+        return min((clock for clock in clocks if clock is not None), default=None)
+
+    def priority(self, severity: Severity, tier: ServiceTier) -> Priority:
+        """The matrix. INFO is P3, whatever the tier. POLICY 4."""
+        return Priority.P3 if severity is Severity.INFO else self.matrix[severity][tier]
+
+    def pages(self, priority: Priority) -> bool:
+        """True when a priority wakes somebody. POLICY 19."""
+        return priority in self.page

@@ -1,0 +1,114 @@
+"""Reads a policy from YAML text. Owns the messages: every fault names file, line and, for a typo, the key that was meant."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from models.policy import Policy
+
+_Path = tuple[str | int, ...]
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be used. One line per fault, each with file and line."""
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """The policy in `text`; `source` is its file name for messages. Raises PolicyError."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}:{mark.line + 1}" if mark else source
+        message = f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        raise PolicyError(message) from None
+    if not isinstance(data, dict) or node is None:
+        message = f"{source}:1: a policy is a mapping of keys to values; start from the default policy"
+        raise PolicyError(message)
+    lines = dict(_lines(node, ()))
+    if (repeated := lines.get(("\0repeated",))) is not None:
+        message = f"{source}:{repeated}: this key stands twice in its mapping; keep one"
+        raise PolicyError(message)
+    try:
+        return Policy.model_validate(data)
+    except ValidationError as error:
+        faults = [_explain(fault, lines, source) for fault in error.errors(include_url=False)]
+        raise PolicyError("\n".join(faults)) from None
+
+
+def policy_version(text: str) -> str:
+    """The first 12 hex digits of the text's SHA-256: what an incident remembers of the policy it was opened under."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def shipped_policy(name: str) -> str:
+    """The YAML text of a policy that comes with Tocsin, such as `default`. Raises PolicyError naming those there are."""
+    folder = resources.files("models") / "policies"
+    file = folder / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir()))
+        message = f"there is no shipped policy {name!r}; there are: {known}"
+        raise PolicyError(message)
+    return file.read_text(encoding="utf-8")
+
+
+def _lines(node: yaml.Node, path: _Path) -> Iterator[tuple[_Path, int]]:
+    """The 1-based line of every key and item, by its path; the path `\\0repeated` holds that of a repeated key."""
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield ("\0repeated",), key.start_mark.line + 1
+            seen.add(key.value)
+            yield from _lines(value, (*path, key.value))
+            yield (*path, key.value), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _lines(item, (*path, index))
+
+
+def _explain(fault: Any, lines: dict[_Path, int], source: str) -> str:
+    path: _Path = tuple(step if isinstance(step, int) else str(step) for step in fault["loc"] if step != "[key]")
+    line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
+    where = ".".join(str(step) for step in path)
+    what = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        what = f"unknown key{_suggestion(path)}"
+    elif fault["type"] == "missing":
+        what = "this key is missing"
+    return f"{source}:{line}: {where}: {what}" if where else f"{source}:{line}: {what}"
+
+
+def _suggestion(path: _Path) -> str:
+    known = list(_keys_at(path[:-1]))
+    close = difflib.get_close_matches(str(path[-1]), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _keys_at(path: _Path) -> Iterator[str]:
+    model: Any = Policy
+    for step in path:
+        field = model.model_fields.get(str(step)) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        model = _section(field.annotation if field else model)
+        if model is None:
+            return
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        yield from model.model_fields
+
+
+def _section(annotation: Any) -> Any:
+    """The section class inside an annotation such as `dict[str, Service]` or `tuple[EscalationLevel, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _section(inner)) is not None), None)

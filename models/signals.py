@@ -1,0 +1,258 @@
+"""Signals: what we were told. Everything that can change an incident or a review is one of these, on a keyed topic.
+
+A signal's `id` is minted once by whoever heard it first (or derived from such an id), so that a redelivery finds its own
+footsteps. Owns the wire form (JSON) of signals; never what follows from them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar, get_args
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from models.alert import Alert, AlertStatus, explain
+from models.deliveries import DeliveryKind, Provider
+from models.records import Unreadable
+from models.severity import Classification, Priority, ServiceTier, Severity
+
+_T = TypeVar("_T")
+Via = Literal["api", "cli", "pagerduty", "slack", "alertmanager", "tocsin"]
+Stage = Literal["investigating", "identified", "monitoring", "resolved"]
+"""Of the status page. POLICY 18."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signal:
+    id: uuid.UUID
+    key: str
+    """The incident key; for a review signal the incident's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsReported(_Signal):
+    """Alerts of one webhook that belong to one incident, as triage classified them."""
+
+    kind: Literal["alerts_reported"] = "alerts_reported"
+    sender: str
+    group: str
+    """Sender and groupKey: what a resolved group resolves by."""
+    group_status: AlertStatus
+    truncated: int
+    alerts: tuple[Alert, ...]
+    received_at: datetime
+    title: str
+    summary: str
+    service: str
+    environment: str
+    links: Mapping[str, str]
+    """`runbook`, `dashboard`, `source`: where to look, in every message. POLICY 7."""
+    classification: Classification
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentDeclared(_Signal):
+    """A person says that there is an incident. POLICY 40."""
+
+    kind: Literal["incident_declared"] = "incident_declared"
+    title: str
+    summary: str
+    service: str
+    environment: str
+    severity: Severity
+    priority: Priority
+    tier: ServiceTier
+    by: str
+    via: Via
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Command(_Signal):
+    incident_id: uuid.UUID
+    by: str
+    via: Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeRequested(_Command):
+    """Somebody takes the incident."""
+
+    kind: Literal["acknowledge_requested"] = "acknowledge_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalateRequested(_Command):
+    """Somebody wants the next level, or the named one, to be paged now."""
+
+    kind: Literal["escalate_requested"] = "escalate_requested"
+    level: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveRequested(_Command):
+    """Somebody says that it is over."""
+
+    kind: Literal["resolve_requested"] = "resolve_requested"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRequested(_Command):
+    """Somebody tells the others where things stand. POLICY 12, 16, 18."""
+
+    kind: Literal["update_requested"] = "update_requested"
+    message: str
+    stage: Stage | None = None
+    actions: str = ""
+    next_steps: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityRequested(_Command):
+    """Somebody changes the severity, up or down, and says why. POLICY 6."""
+
+    kind: Literal["severity_requested"] = "severity_requested"
+    severity: Severity
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineReached(_Signal):
+    """A deadline of the ledger came due."""
+
+    kind: Literal["deadline_reached"] = "deadline_reached"
+    deadline_id: uuid.UUID
+    name: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReported(_Signal):
+    """How a page fared: confirmed by the provider, refused for good, or not through for too long."""
+
+    kind: Literal["delivery_reported"] = "delivery_reported"
+    incident_id: uuid.UUID
+    delivery_id: uuid.UUID
+    provider: Provider
+    delivery_kind: DeliveryKind
+    ordinal: int
+    outcome: Literal["delivered", "refused", "delayed"]
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathProbed(_Signal):
+    """Tocsin's own heartbeat: travels the whole path and changes nothing."""
+
+    kind: Literal["path_probed"] = "path_probed"
+
+
+Signal = (
+    AlertsReported
+    | IncidentDeclared
+    | AcknowledgeRequested
+    | EscalateRequested
+    | ResolveRequested
+    | UpdateRequested
+    | SeverityRequested
+    | DeadlineReached
+    | DeliveryReported
+    | PathProbed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemRequired(_Signal):
+    """An incident that needs a postmortem was resolved. POLICY 22."""
+
+    kind: Literal["postmortem_required"] = "postmortem_required"
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    severity: Severity
+    owner: str
+    resolved_at: datetime
+    due_at: datetime
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemWithdrawn(_Signal):
+    """The incident was reopened, so its postmortem has to wait."""
+
+    kind: Literal["postmortem_withdrawn"] = "postmortem_withdrawn"
+    incident_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemCompleted(_Command):
+    """The postmortem has been held and written down at `url`."""
+
+    kind: Literal["postmortem_completed"] = "postmortem_completed"
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionItemRequested(_Command):
+    """Somebody adds an action item. POLICY 24."""
+
+    kind: Literal["action_item_requested"] = "action_item_requested"
+    number: str
+    title: str
+    owner: str
+    due_at: datetime
+    priority: Priority
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionItemCompleted(_Command):
+    """Somebody reports an action item as done."""
+
+    kind: Literal["action_item_completed"] = "action_item_completed"
+    item_id: uuid.UUID
+
+
+ReviewSignal = (
+    PostmortemRequired
+    | PostmortemWithdrawn
+    | PostmortemCompleted
+    | ActionItemRequested
+    | ActionItemCompleted
+    | DeadlineReached
+)
+
+_SIGNALS: TypeAdapter[Signal] = TypeAdapter(Annotated[Signal, Field(discriminator="kind")])
+_REVIEW_SIGNALS: TypeAdapter[ReviewSignal] = TypeAdapter(Annotated[ReviewSignal, Field(discriminator="kind")])
+_BY_TYPE = {cls: TypeAdapter(cls) for cls in (*get_args(Signal), *get_args(ReviewSignal))}
+
+
+def encode_signal(signal: Signal | ReviewSignal) -> bytes:
+    """JSON, as it stands on the topic."""
+    return _BY_TYPE[type(signal)].dump_json(signal)
+
+
+def decode_signal(value: bytes | None) -> Signal:
+    """A record of `incident.signals`. Raises Unreadable."""
+    return _decode(_SIGNALS, value)
+
+
+def decode_review_signal(value: bytes | None) -> ReviewSignal:
+    """A record of `review.signals`. Raises Unreadable."""
+    return _decode(_REVIEW_SIGNALS, value)
+
+
+def _decode(adapter: TypeAdapter[_T], value: bytes | None) -> _T:
+    if value is None:
+        message = "the record has no value"
+        raise Unreadable(message)
+    try:
+        return adapter.validate_json(value)
+    except ValidationError as error:
+        raise Unreadable(explain(error)) from None
