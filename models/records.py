@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-
-NO_HEADERS: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +15,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Mapping[str, bytes] = field(default=NO_HEADERS)
+    headers: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Outgoing:
     topic: str
     key: bytes
     value: bytes
-    headers: Mapping[str, bytes] = field(default=NO_HEADERS)
+    headers: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Unreadable(ValueError):

@@ -1,0 +1,334 @@
+"""Events: what we decided, in the past tense. The log of them is the audit trail and the incident's timeline.
+
+An event carries everything that its meaning needs (due times, levels), so that folding the log gives the state without the
+policy. Owns their wire form (JSON); never what follows from them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, TypeAdapter
+
+from models.alert import Alert
+from models.severity import PendingSeverity, Priority, ServiceTier, Severity
+from models.signals import Stage, Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentOpened:
+    """An incident began. `number` is given by the store, last of all, and is empty until then. POLICY 14."""
+
+    kind: Literal["incident_opened"] = "incident_opened"
+    incident_id: uuid.UUID
+    key: str
+    generation: int
+    number: str
+    title: str
+    summary: str
+    service: str
+    environment: str
+    tier: ServiceTier
+    severity: Severity
+    priority: Priority
+    why: tuple[str, ...]
+    links: Mapping[str, str]
+    started_at: datetime
+    policy_version: str
+    by: str
+    previous: uuid.UUID | None = None
+    """The generation before, when this key has had an incident already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentReopened:
+    """It fired again within the policy's window after it was resolved."""
+
+    kind: Literal["incident_reopened"] = "incident_reopened"
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsJoined:
+    """Alerts that this incident did not know to be firing. `stale_due` is when their silence is remarked."""
+
+    kind: Literal["alerts_joined"] = "alerts_joined"
+    group: str
+    alerts: tuple[Alert, ...]
+    stale_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsSeen:
+    """Firing alerts were mentioned again. Kept because it postpones the stale deadline."""
+
+    kind: Literal["alerts_seen"] = "alerts_seen"
+    stale_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTruncated:
+    """A group said that it holds alerts which it does not list (`unlisted`), or that it no longer does."""
+
+    kind: Literal["group_truncated"] = "group_truncated"
+    group: str
+    unlisted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsResolved:
+    """Alerts that fire no more, by fingerprint."""
+
+    kind: Literal["alerts_resolved"] = "alerts_resolved"
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsMuted:
+    """Alerts that a person's resolve silenced (fingerprint → startsAt) until they have been seen resolved."""
+
+    kind: Literal["alerts_muted"] = "alerts_muted"
+    alerts: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityChanged:
+    """By the policy it only rises; a person may also lower it. POLICY 6."""
+
+    kind: Literal["severity_changed"] = "severity_changed"
+    severity: Severity
+    priority: Priority
+    why: tuple[str, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReclassificationPlanned:
+    """Severities that rules will reach if the condition lasts; empty when nothing is pending any more."""
+
+    kind: Literal["reclassification_planned"] = "reclassification_planned"
+    pending: tuple[PendingSeverity, ...]
+
+
+PageReason = Literal["opened", "reopened", "not acknowledged", "escalated", "severity raised", "page not deliverable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelPaged:
+    """A level of the chain is paged. `acknowledge_due` holds unless the page's receipt starts the clock earlier."""
+
+    kind: Literal["level_paged"] = "level_paged"
+    ordinal: int
+    """Counts the pages of this incident from 1; names the page for ever."""
+    step: int
+    """Position in the chain, counted on through its rounds from 0."""
+    level: str
+    routing_key: str
+    reason: PageReason
+    by: str
+    acknowledge_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageReceived:
+    """The provider confirmed a page: from now on people can know, so the clock runs."""
+
+    kind: Literal["page_received"] = "page_received"
+    ordinal: int
+    acknowledge_due: datetime | None
+    """None where the page is no longer the current one or nobody is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFailed:
+    """A page was refused for good (`final`) or has not got through for too long."""
+
+    kind: Literal["page_failed"] = "page_failed"
+    ordinal: int
+    level: str
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationExhausted:
+    """Every level was paged in every round and nobody acknowledged."""
+
+    kind: Literal["escalation_exhausted"] = "escalation_exhausted"
+    pages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """Somebody took it; the acknowledgement clock stops."""
+
+    kind: Literal["acknowledged"] = "acknowledged"
+    by: str
+    via: Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePosted:
+    """Somebody told where things stand. POLICY 12, 16, 18."""
+
+    kind: Literal["update_posted"] = "update_posted"
+    by: str
+    stage: Stage
+    message: str
+    actions: str
+    next_steps: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsWentStale:
+    """Nobody has mentioned the firing alerts for the policy's `stale_after`. Said aloud, never closed in silence."""
+
+    kind: Literal["alerts_went_stale"] = "alerts_went_stale"
+    stale_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentResolved:
+    """It is over: by a person, or because every alert has resolved. A postmortem is due where the policy wants one."""
+
+    kind: Literal["incident_resolved"] = "incident_resolved"
+    by: str
+    via: Via
+    note: str
+    postmortem_due: datetime | None
+    postmortem_owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed:
+    """A deadline of this incident fired."""
+
+    kind: Literal["deadline_passed"] = "deadline_passed"
+    name: str
+
+
+Event = (
+    IncidentOpened
+    | IncidentReopened
+    | AlertsJoined
+    | AlertsSeen
+    | GroupTruncated
+    | AlertsResolved
+    | AlertsMuted
+    | SeverityChanged
+    | ReclassificationPlanned
+    | LevelPaged
+    | PageReceived
+    | PageFailed
+    | EscalationExhausted
+    | Acknowledged
+    | UpdatePosted
+    | AlertsWentStale
+    | IncidentResolved
+    | DeadlinePassed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemOpened:
+    """Somebody owes a postmortem by `due_at`. POLICY 22."""
+
+    kind: Literal["postmortem_opened"] = "postmortem_opened"
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    severity: Severity
+    owner: str
+    due_at: datetime
+    remind_at: datetime
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemSuspended:
+    """The incident was reopened; its postmortem is due after it is resolved again."""
+
+    kind: Literal["postmortem_suspended"] = "postmortem_suspended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmortemClosed:
+    """The postmortem was held."""
+
+    kind: Literal["postmortem_closed"] = "postmortem_closed"
+    by: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionItemAdded:
+    """Somebody has something to do by `due_at`. POLICY 24."""
+
+    kind: Literal["action_item_added"] = "action_item_added"
+    incident_id: uuid.UUID
+    number: str
+    item_id: uuid.UUID
+    title: str
+    owner: str
+    due_at: datetime
+    remind_at: datetime
+    priority: Priority
+    by: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionItemDone:
+    """It was done."""
+
+    kind: Literal["action_item_done"] = "action_item_done"
+    item_id: uuid.UUID
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerReminded:
+    """An owner is told that something is due soon or overdue; `next_due` is when they are told again, if ever."""
+
+    kind: Literal["owner_reminded"] = "owner_reminded"
+    subject: str
+    """`postmortem` or the id of an action item."""
+    owner: str
+    overdue: bool
+    next_due: datetime | None
+
+
+ReviewEvent = (
+    PostmortemOpened
+    | PostmortemSuspended
+    | PostmortemClosed
+    | ActionItemAdded
+    | ActionItemDone
+    | OwnerReminded
+    | DeadlinePassed
+)
+
+_BY_TYPE: dict[type, TypeAdapter[Any]] = {
+    cls: TypeAdapter(cls) for cls in {*get_args(Event), *get_args(ReviewEvent)}
+}
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+_REVIEW_EVENTS: TypeAdapter[ReviewEvent] = TypeAdapter(Annotated[ReviewEvent, Field(discriminator="kind")])
+
+
+def encode_event(event: Event | ReviewEvent) -> bytes:
+    """JSON, as it stands in the log and on `incident.events`."""
+    return _BY_TYPE[type(event)].dump_json(event)
+
+
+def decode_event(value: bytes | str) -> Event:
+    """An event of an incident's log."""
+    return _EVENTS.validate_json(value)
+
+
+def decode_review_event(value: bytes | str) -> ReviewEvent:
+    """An event of a review's log."""
+    return _REVIEW_EVENTS.validate_json(value)

@@ -1,0 +1,261 @@
+"""What an incident is, and how each event changes it. Pure: `evolve` folds the log into the state, and the log suffices.
+
+An incident waits for people only by its deadlines, which are part of this state: arming, cancelling and superseding them
+is nothing but the difference between two states (models.deadlines.ledger). What follows from a signal: models/incident.py.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, assert_never
+
+from models.deadlines import Deadline, deadline_id
+from models.events import (
+    Acknowledged,
+    AlertsJoined,
+    AlertsMuted,
+    AlertsResolved,
+    AlertsSeen,
+    AlertsWentStale,
+    DeadlinePassed,
+    EscalationExhausted,
+    Event,
+    GroupTruncated,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    LevelPaged,
+    PageFailed,
+    PageReceived,
+    ReclassificationPlanned,
+    SeverityChanged,
+    UpdatePosted,
+)
+from models.severity import PendingSeverity, Priority, ServiceTier, Severity
+from models.signals import Stage
+
+Status = Literal["triggered", "acknowledged", "resolved"]
+
+ACKNOWLEDGE = "acknowledge"
+RECLASSIFY = "reclassify"
+STALE = "stale"
+POSTMORTEM = "postmortem"
+"""Armed here, by the resolving transaction itself; answered by the review."""
+
+
+class CorruptLogError(AssertionError):
+    """The log holds an event that cannot follow from the ones before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """What an incident remembers of one alert; its labels are in the log."""
+
+    firing: bool
+    starts_at: datetime
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of one level. `dedup_key` is PagerDuty's and never reused."""
+
+    ordinal: int
+    level: str
+    routing_key: str
+    received: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One generation of an incident. `seq` counts its events; `step` is the place in the escalation chain."""
+
+    id: uuid.UUID
+    key: str
+    generation: int
+    seq: int
+    number: str
+    title: str
+    summary: str
+    service: str
+    environment: str
+    tier: ServiceTier
+    severity: Severity
+    priority: Priority
+    why: tuple[str, ...]
+    links: Mapping[str, str]
+    status: Status
+    stage: Stage
+    policy_version: str
+    started_at: datetime
+    opened_at: datetime
+    last_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    last_update_at: datetime | None = None
+    step: int = 0
+    pages: tuple[Page, ...] = ()
+    pending: tuple[PendingSeverity, ...] = ()
+    alerts: Mapping[str, AlertState] = field(default_factory=dict)
+    unlisted: frozenset[str] = frozenset()
+    """Groups that hold firing alerts which they do not list."""
+    muted: Mapping[str, datetime] = field(default_factory=dict)
+    deadlines: Mapping[str, Deadline] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """True until it is resolved."""
+        return self.status != "resolved"
+
+    @property
+    def firing(self) -> list[str]:
+        """Fingerprints of the alerts that fire."""
+        return [fingerprint for fingerprint, alert in self.alerts.items() if alert.firing]
+
+    @property
+    def current_page(self) -> Page | None:
+        """The page whose acknowledgement is waited for, when one is."""
+        return self.pages[-1] if self.pages and self.status == "triggered" else None
+
+    def dedup_key(self, page: Page) -> str:
+        """PagerDuty's key of a page: generation (the id) and ordinal, so that no two pages share one."""
+        return f"{self.id}/{page.ordinal}"
+
+
+def evolve(incident: Incident | None, event: Event, at: datetime) -> Incident:
+    """The state after `event`, which was decided at `at`. Total: a recorded event is a fact and cannot be refused."""
+    if isinstance(event, IncidentOpened):
+        return _opened(event, at)
+    if incident is None:
+        message = f"{event.kind} before incident_opened"
+        raise CorruptLogError(message)
+    changed = _change(incident, event, at)
+    return replace(changed, seq=incident.seq + 1, last_at=at)
+
+
+def _opened(event: IncidentOpened, at: datetime) -> Incident:
+    return Incident(
+        id=event.incident_id,
+        key=event.key,
+        generation=event.generation,
+        seq=1,
+        number=event.number,
+        title=event.title,
+        summary=event.summary,
+        service=event.service,
+        environment=event.environment,
+        tier=event.tier,
+        severity=event.severity,
+        priority=event.priority,
+        why=event.why,
+        links=event.links,
+        status="triggered",
+        stage="investigating",
+        policy_version=event.policy_version,
+        started_at=event.started_at,
+        opened_at=at,
+        last_at=at,
+    )
+
+
+def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa: C901, PLR0911, PLR0912 (one arm per event is the point)
+    match event:
+        case AlertsJoined():
+            return _joined(incident, event)
+        case AlertsSeen(stale_due=due) | AlertsWentStale(stale_due=due):
+            return _arm(incident, STALE, due)
+        case GroupTruncated(group=group, unlisted=unlisted):
+            return replace(incident, unlisted=incident.unlisted | {group} if unlisted else incident.unlisted - {group})
+        case AlertsResolved(fingerprints=fingerprints):
+            return _alerts_resolved(incident, fingerprints)
+        case AlertsMuted(alerts=alerts):
+            return replace(incident, muted={**incident.muted, **alerts})
+        case SeverityChanged():
+            return replace(incident, severity=event.severity, priority=event.priority, why=event.why)
+        case ReclassificationPlanned(pending=pending):
+            planned = replace(incident, pending=pending)
+            return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)
+        case LevelPaged():
+            return _paged(incident, event)
+        case PageReceived(ordinal=ordinal, acknowledge_due=due):
+            received = _mark(incident, ordinal, received=True)
+            return received if due is None else _arm(received, ACKNOWLEDGE, due)
+        case PageFailed(ordinal=ordinal, final=final):
+            return _mark(incident, ordinal, failed=True) if final else incident
+        case EscalationExhausted():
+            return _disarm(incident, ACKNOWLEDGE)
+        case Acknowledged(by=by):
+            taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by)
+            return _disarm(taken, ACKNOWLEDGE)
+        case UpdatePosted(stage=stage):
+            return replace(incident, stage=stage, last_update_at=at)
+        case IncidentResolved():
+            return _resolved(incident, event, at)
+        case IncidentReopened():
+            reopened = replace(
+                incident, status="triggered", stage="investigating", resolved_at=None, resolved_by=None, acknowledged_by=None
+            )
+            return _disarm(reopened, POSTMORTEM)
+        case DeadlinePassed(name=name):
+            return _disarm(incident, name)
+        case IncidentOpened():
+            message = "incident_opened in the middle of a log"
+            raise CorruptLogError(message)
+        case _:
+            assert_never(event)
+
+
+def _arm(incident: Incident, name: str, due_at: datetime) -> Incident:
+    deadline = Deadline(deadline_id(incident.id, name, incident.seq + 1), name, due_at)
+    return replace(incident, deadlines={**incident.deadlines, name: deadline})
+
+
+def _disarm(incident: Incident, *names: str) -> Incident:
+    kept = {name: deadline for name, deadline in incident.deadlines.items() if name not in names}
+    return replace(incident, deadlines=kept)
+
+
+def _joined(incident: Incident, event: AlertsJoined) -> Incident:
+    joined = {alert.fingerprint: AlertState(True, alert.starts_at, event.group) for alert in event.alerts}
+    started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
+    known = replace(incident, alerts={**incident.alerts, **joined}, started_at=started_at)
+    return _arm(known, STALE, event.stale_due)
+
+
+def _alerts_resolved(incident: Incident, fingerprints: Iterable[str]) -> Incident:
+    gone = set(fingerprints)
+    return replace(
+        incident,
+        alerts={
+            fingerprint: replace(alert, firing=False) if fingerprint in gone else alert
+            for fingerprint, alert in incident.alerts.items()
+        },
+        muted={fingerprint: since for fingerprint, since in incident.muted.items() if fingerprint not in gone},
+    )
+
+
+def _paged(incident: Incident, event: LevelPaged) -> Incident:
+    page = Page(event.ordinal, event.level, event.routing_key)
+    paged = replace(
+        incident, status="triggered", acknowledged_by=None, acknowledged_at=None, step=event.step, pages=(*incident.pages, page)
+    )
+    return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
+
+
+def _mark(incident: Incident, ordinal: int, **changes: bool) -> Incident:
+    pages = tuple(replace(page, **changes) if page.ordinal == ordinal else page for page in incident.pages)
+    return replace(incident, pages=pages)
+
+
+def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
+    resolved = replace(
+        incident, status="resolved", stage="resolved", resolved_at=at, resolved_by=event.by, pending=(), unlisted=frozenset()
+    )
+    quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
+    return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)
