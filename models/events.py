@@ -245,6 +245,8 @@ class PostmortemOpened:
     owner: str
     due_at: datetime
     remind_at: datetime
+    deadline_id: uuid.UUID
+    """Of the deadline that the resolving transaction armed."""
     policy_version: str
 
 

@@ -179,6 +179,8 @@ class PostmortemRequired(_Signal):
     owner: str
     resolved_at: datetime
     due_at: datetime
+    deadline_id: uuid.UUID
+    """Of the deadline that the resolving transaction armed."""
     policy_version: str
 
 

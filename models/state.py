@@ -248,8 +248,11 @@ def _paged(incident: Incident, event: LevelPaged) -> Incident:
     return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
 
 
-def _mark(incident: Incident, ordinal: int, **changes: bool) -> Incident:
-    pages = tuple(replace(page, **changes) if page.ordinal == ordinal else page for page in incident.pages)
+def _mark(incident: Incident, ordinal: int, *, received: bool = False, failed: bool = False) -> Incident:
+    pages = tuple(
+        replace(page, received=page.received or received, failed=page.failed or failed) if page.ordinal == ordinal else page
+        for page in incident.pages
+    )
     return replace(incident, pages=pages)
 
 
