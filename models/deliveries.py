@@ -138,6 +138,8 @@ class Message:
     mention: str | None = None
     """The person to be mentioned, by the name that the policy's `people` knows, and their Slack id where it has one."""
     mention_id: str | None = None
+    slack_channel: str = "#incidents"
+    """Where it goes when it belongs to no incident's channel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from models.events import (
     SeverityChanged,
     UpdatePosted,
 )
-from models.severity import PendingSeverity, Priority, ServiceTier, Severity
+from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
 from models.signals import Stage
 
 Status = Literal["triggered", "acknowledged", "resolved"]
@@ -85,6 +85,8 @@ class Incident:
     environment: str
     tier: ServiceTier
     severity: Severity
+    peak: Severity
+    """The worst it has been; a channel or a status-page entry that once was stays in use."""
     priority: Priority
     why: tuple[str, ...]
     links: Mapping[str, str]
@@ -152,6 +154,7 @@ def _opened(event: IncidentOpened, at: datetime) -> Incident:
         environment=event.environment,
         tier=event.tier,
         severity=event.severity,
+        peak=event.severity,
         priority=event.priority,
         why=event.why,
         links=event.links,
@@ -177,7 +180,8 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case AlertsMuted(alerts=alerts):
             return replace(incident, muted={**incident.muted, **alerts})
         case SeverityChanged():
-            return replace(incident, severity=event.severity, priority=event.priority, why=event.why)
+            peak = worst([incident.peak, event.severity])
+            return replace(incident, severity=event.severity, peak=peak, priority=event.priority, why=event.why)
         case ReclassificationPlanned(pending=pending):
             planned = replace(incident, pending=pending)
             return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)

@@ -47,14 +47,14 @@ def step_incident(
     state = before
     logged: list[Logged] = []
     entries: list[LedgerEntry] = []
-    deliveries: list[Delivery] = []
     reached = signal.deadline_id if isinstance(signal, DeadlineReached) else None
+    changes: list[fanout.Change] = []
     for event in events:
         previous = None if isinstance(event, IncidentOpened) else state
         state = incident.evolve(previous, event, at)
+        changes.append(fanout.Change(state.seq, event, previous))
         logged.append(Logged(state.seq, at, event))
         entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
-        deliveries += fanout.deliveries(event, state, policy, at)
     cancels = any(isinstance(event, Acknowledged | IncidentResolved) for event in events)
     return Step(
         signal_id=signal.id,
@@ -62,7 +62,7 @@ def step_incident(
         after=state,
         events=tuple(logged),
         ledger=tuple(entries),
-        deliveries=tuple(fanout.settle(deliveries)),
+        deliveries=() if state is None else fanout.deliveries(changes, state, policy, at),
         cancels_pages=cancels,
     )
 
@@ -81,7 +81,7 @@ def step_review(
         state = review.evolve(previous, event, at)
         logged.append(Logged(state.seq, at, event))
         entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
-        deliveries += fanout.review_deliveries(event, state, policy)
+        deliveries += fanout.review_deliveries(state.seq, event, state, policy)
     return Step(
         signal_id=signal.id,
         before=before,

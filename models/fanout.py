@@ -1,0 +1,214 @@
+"""Who is told what: the deliveries that follow from events. POLICY 9, 16, 17, 18.
+
+Pure. All deliveries of one step tell the state at its end, so an announcement already says who was paged. Texts made here are
+for people on the team, except those of PUBLICATION, which customers read and which therefore name nothing internal.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.events import (
+    Acknowledged,
+    AlertsJoined,
+    AlertsResolved,
+    AlertsWentStale,
+    EscalationExhausted,
+    Event,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    LevelPaged,
+    OwnerReminded,
+    PageFailed,
+    ReviewEvent,
+    SeverityChanged,
+    UpdatePosted,
+)
+from models.policy import Policy
+from models.review import Review
+from models.severity import Severity, describe
+from models.state import POSTMORTEM, Incident, Page
+
+_K = DeliveryKind
+_Told = tuple[DeliveryKind, Message | None, Page | None]
+_REFRESH: _Told = (_K.REFRESH, None, None)
+_URGENT = {_K.PAGE: Urgency.PAGE, _K.PAGE_ACKNOWLEDGE: Urgency.PAGE, _K.PAGE_FALLBACK: Urgency.PAGE, _K.REFRESH: Urgency.ROUTINE}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An event with its sequence number and the state before it (None before the first)."""
+
+    seq: int
+    event: Event
+    before: Incident | None
+
+
+def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: datetime) -> tuple[Delivery, ...]:
+    """What must be sent because of one step's `changes`, in order; edits in place are merged into one, at the end."""
+    facts = incident_facts(after, policy, at)
+    told = [(change.seq, what) for change in changes for what in _told(change, after, policy)]
+    posts = [(seq, what) for seq, what in told if what is not _REFRESH]
+    announced = any(what[0] is _K.ANNOUNCEMENT for _, what in posts)
+    refreshes = [] if announced else [(seq, what) for seq, what in told if what is _REFRESH][-1:]
+    return tuple(
+        _delivery(after, facts, f"{seq}/{index}", what) for index, (seq, what) in enumerate([*posts, *refreshes])
+    )
+
+
+def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: _Told) -> Delivery:
+    kind, message, page = what
+    lane = incident.dedup_key(page) if page else f"{incident.id}/{PROVIDER_OF[kind]}"
+    return Delivery(
+        id=uuid.uuid5(incident.id, f"delivery/{place}"),
+        incident_id=incident.id,
+        incident_key=incident.key,
+        kind=kind,
+        lane=lane,
+        urgency=_URGENT.get(kind, Urgency.PROMPT),
+        incident=facts,
+        page=PageFacts(page.ordinal, page.level, page.routing_key, lane) if page else None,
+        message=message,
+    )
+
+
+def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
+    event, before = change.event, change.before
+    match event:
+        case IncidentOpened():
+            yield from _introduced(after, policy)
+        case IncidentReopened(why=why):
+            yield _K.ANNOUNCEMENT, None, None
+            yield _notice(f"Reopened: {why}")
+            yield from _published(after, policy, "The problem has come back. We are investigating.")
+        case LevelPaged(level=level, reason=reason, by=by, ordinal=ordinal):
+            yield _K.PAGE, None, Page(ordinal, level, event.routing_key)
+            if reason not in {"opened", "reopened"}:
+                yield _notice(f"Paged {level}: {reason}", by=by)
+                yield _REFRESH
+        case PageFailed(level=level, reason=reason, final=final):
+            fate = "could not be delivered" if final else "has not got through yet"
+            yield _K.PAGE_FALLBACK, Message(f"The page to {level} {fate}: {reason}"), None
+        case EscalationExhausted(pages=pages):
+            text = f"Nobody has acknowledged after {pages} pages; the escalation has ended. Somebody has to take this now."
+            yield _K.PAGE_FALLBACK, Message(text), None
+        case Acknowledged(by=by, via=via):
+            yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in after.pages if not page.failed)
+            yield _notice(f"Acknowledged by {by} ({via})", by=by)
+            yield _REFRESH
+        case SeverityChanged(severity=severity, why=why, by=by):
+            yield _notice(f"Severity is now {severity} ({event.priority}): {'; '.join(why)}", by=by)
+            if before is not None:
+                yield from _raised_to(before.peak, after, policy)
+            yield _REFRESH
+        case UpdatePosted(by=by, message=message, actions=actions, next_steps=next_steps):
+            yield _K.STATUS_UPDATE, Message(message, by=by, actions=actions, next_steps=next_steps), None
+            yield from _published(after, policy, message)
+            yield _REFRESH
+        case AlertsWentStale():
+            quiet = describe(policy.stale_after)
+            yield _notice(f"Nothing has been heard of the firing alerts for {quiet}. Resolve the incident if it is over.")
+        case AlertsJoined() | AlertsResolved():
+            if before is not None and before.pages:
+                yield _REFRESH
+        case IncidentResolved(by=by, note=note):
+            yield from ((_K.PAGE_RESOLVE, None, page) for page in after.pages if not page.failed)
+            yield _K.RESOLUTION, Message(note or "Resolved.", by=by), None
+            yield from _published(after, policy, "The problem is resolved.")
+            yield _REFRESH
+        case _:
+            return
+
+
+def _introduced(incident: Incident, policy: Policy) -> Iterator[_Told]:
+    if incident.peak in policy.communication.incident_channels:
+        yield _K.CHANNEL, None, None
+    yield _K.ANNOUNCEMENT, None, None
+    yield _K.INITIAL_REPORT, None, None
+    yield from _published(incident, policy, "We are investigating a problem.")
+
+
+def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Told]:
+    """A channel and a status-page entry for an incident that begins to need them."""
+    rules = policy.communication
+    if peak not in rules.incident_channels and after.peak in rules.incident_channels:
+        yield _K.CHANNEL, None, None
+        yield _K.INITIAL_REPORT, None, None
+    if peak not in rules.status_page:
+        yield from _published(after, policy, "We are investigating a problem.")
+
+
+def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
+    if incident.peak in policy.communication.status_page:
+        yield _K.PUBLICATION, Message(text), None
+
+
+def _notice(text: str, by: str | None = None) -> _Told:
+    return _K.NOTICE, Message(text, by=by), None
+
+
+def incident_facts(incident: Incident, policy: Policy, at: datetime) -> IncidentFacts:
+    """What messages may tell about `incident` as of `at`."""
+    entry = policy.services.get(incident.service)
+    update_within = policy.communication.update_within.get(incident.severity)
+    return IncidentFacts(
+        incident_id=incident.id,
+        number=incident.number,
+        title=incident.title,
+        summary=incident.summary,
+        service=incident.service,
+        environment=incident.environment,
+        severity=incident.severity,
+        priority=incident.priority,
+        status=incident.status,
+        stage=incident.stage,
+        why=incident.why,
+        started_at=incident.started_at,
+        opened_at=incident.opened_at,
+        at=at,
+        acknowledged_by=incident.acknowledged_by,
+        resolved_at=incident.resolved_at,
+        resolved_by=incident.resolved_by,
+        next_update_due=at + update_within if update_within and incident.is_open else None,
+        level=incident.pages[-1].level if incident.pages else None,
+        firing=len(incident.firing),
+        alerts=len(incident.alerts),
+        links=incident.links,
+        slack_channel=policy.communication.slack_channel,
+        own_channel=incident.peak in policy.communication.incident_channels,
+        component=entry.component if entry else None,
+    )
+
+
+def review_deliveries(seq: int, event: ReviewEvent, review: Review, policy: Policy) -> list[Delivery]:
+    """A reminder to the owner of what is due soon or overdue. POLICY 22, 24."""
+    if not isinstance(event, OwnerReminded):
+        return []
+    if event.subject == POSTMORTEM and review.postmortem is not None:
+        what, due_at = f"The postmortem of {review.number} ({review.postmortem.title})", review.postmortem.due_at
+    else:
+        item = review.items[event.subject]
+        what, due_at = f"The action item “{item.title}” ({item.priority}) of {review.number}", item.due_at
+    state = "was due" if event.overdue else "is due"
+    person = policy.people.get(event.owner)
+    message = Message(
+        f"{what} {state} {due_at:%Y-%m-%d %H:%M} UTC.",
+        mention=event.owner,
+        mention_id=person.slack if person else None,
+        slack_channel=policy.communication.slack_channel,
+    )
+    reminder = Delivery(
+        id=uuid.uuid5(review.incident_id, f"delivery/review/{seq}"),
+        incident_id=review.incident_id,
+        incident_key=str(review.incident_id),
+        kind=_K.REMINDER,
+        lane=f"{review.incident_id}/review",
+        urgency=Urgency.PROMPT,
+        message=message,
+    )
+    return [reminder]
