@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from models import fanout, incident, review
 from models.deadlines import LedgerEntry, ledger
@@ -15,6 +16,9 @@ from models.policy import Policy
 from models.review import Review
 from models.signals import DeadlineReached, ReviewSignal, Signal
 from models.state import Incident
+
+
+State = TypeVar("State", Incident, Review)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,12 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Generic[State]):
     """What one signal led to. `before` and `after` are the same object when it changed nothing."""
 
     signal_id: uuid.UUID
-    before: Incident | Review | None
-    after: Incident | Review | None
+    before: State | None
+    after: State | None
     events: tuple[Logged, ...]
     ledger: tuple[LedgerEntry, ...]
     deliveries: tuple[Delivery, ...]
@@ -42,7 +46,7 @@ class Step:
 
 def step_incident(
     before: Incident | None, signal: Signal, events: Sequence[Event], policy: Policy, at: datetime
-) -> Step:
+) -> Step[Incident]:
     """Folds `events` into the state and derives ledger and deliveries. Every opened incident must have its number."""
     state = before
     logged: list[Logged] = []
@@ -69,7 +73,7 @@ def step_incident(
 
 def step_review(
     before: Review | None, signal: ReviewSignal, events: Sequence[ReviewEvent], policy: Policy, at: datetime
-) -> Step:
+) -> Step[Review]:
     """The same for a review."""
     state = before
     logged: list[Logged] = []

@@ -1,0 +1,103 @@
+"""What becomes of a record that cannot be handled: it is kept with its reason, and its sender's silence becomes an incident.
+
+Refusals are loud: an alert that cannot be read would otherwise never page. Once per sender and reason, because further ones join
+the same incident. Never decides whether a record is readable.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.alert import Alert
+from models.policy import Policy
+from models.records import Outgoing, Record
+from models.severity import Classification, ServiceTier, Severity
+from models.signals import AlertsReported, encode_signal
+
+_KEY = "tocsin/unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """Where dead letters go, and under which policy they are told."""
+
+    dead_letters_topic: str
+    signals_topic: str
+    policy: Policy
+    policy_version: str
+
+
+def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outgoing]:
+    """The dead letter of `record`, and the signal that opens (or joins) its sender's incident."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    sender = record.headers.get("sender", b"tocsin").decode(errors="replace")
+    letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
+    letter = _letter(record.topic, record.key or b"", record.value or b"", reason, at, letter_id, record.headers, burial)
+    if record.key is not None and record.key.startswith(_KEY.encode()):
+        return [letter]  # the news of a dead letter died itself: keep it, but do not chase our own tail
+    return [letter, unreadable(sender, reason, at, letter_id, burial)]
+
+
+def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when)
+    topic: str, sender: str, body: bytes, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial
+) -> list[Outgoing]:
+    """The same for a body that the receiver refused, from an authenticated sender."""
+    headers = {"sender": sender.encode(), "webhook_id": str(letter_id).encode(), "received_at": at.isoformat().encode()}
+    letter = _letter(topic, sender.encode(), body, reason, at, letter_id, headers, burial)
+    return [letter, unreadable(sender, reason, at, letter_id, burial)]
+
+
+def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial) -> Outgoing:
+    """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join."""
+    key = f"{_KEY}/{sender}/{re.sub(r'[0-9]+', 'N', reason)[:80]}"
+    priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
+    alert = Alert(
+        fingerprint=str(uuid.uuid5(letter_id, "fingerprint")),
+        status="firing",
+        starts_at=at,
+        labels={"alertname": "UnreadableAlert", "sender": sender},
+        annotations={"description": reason, "dead_letter": str(letter_id)},
+    )
+    signal = AlertsReported(
+        id=uuid.uuid5(letter_id, "unreadable"),
+        key=key,
+        sender="tocsin",
+        group=key,
+        group_status="firing",
+        truncated=0,
+        alerts=(alert,),
+        received_at=at,
+        title=f"An alert from {sender} could not be read",
+        summary=f"{reason}. It is kept as dead letter {letter_id}; see `tocsin dead-letters list`.",
+        service="tocsin",
+        environment="",
+        links={},
+        classification=Classification(
+            Severity.SEV2, priority, ServiceTier.TWO, ("an alert that cannot be read could be any alert: SEV2",)
+        ),
+        policy_version=burial.policy_version,
+    )
+    return Outgoing(burial.signals_topic, key.encode(), encode_signal(signal))
+
+
+def _letter(  # noqa: PLR0913 (a letter is the record, the reason and where it came from)
+    topic: str,
+    key: bytes,
+    value: bytes,
+    reason: str,
+    at: datetime,
+    letter_id: uuid.UUID,
+    headers: Mapping[str, bytes],
+    burial: Burial,
+) -> Outgoing:
+    about = {
+        "dead_letter_id": str(letter_id).encode(),
+        "dead_topic": topic.encode(),
+        "dead_reason": reason.encode(),
+        "dead_at": at.isoformat().encode(),
+    }
+    return Outgoing(burial.dead_letters_topic, key, value, {**headers, **about})

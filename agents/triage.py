@@ -1,0 +1,126 @@
+"""Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
+
+Stateless but for one question (whose group was this?), asked only for a resolved group that does not list all its alerts.
+Never opens or changes an incident.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from models import webhook_record
+from models.alert import Alert, AlertGroup, read_webhook
+from models.classification import classify, environment_of, incident_key, service_of
+from models.policy import Policy
+from models.records import Outgoing, Publish, Record, Unreadable
+from models.signals import AlertsReported, PathProbed, Signal, encode_signal
+
+KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
+"""The keys of the open incidents that have alerts of a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriagePorts:
+    """What triage needs from outside. `signals_topic` takes what it makes."""
+
+    policy: Policy
+    policy_version: str
+    publish: Publish
+    keys_of_group: KeysOfGroup
+    signals_topic: str
+
+
+async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
+    """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
+    signals = [signal for record in batch for signal in await _signals(record, ports)]
+    await ports.publish([Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals])
+
+
+async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
+    stamp = webhook_record.read_stamp(record)
+    if stamp.probe:
+        return [PathProbed(id=uuid.uuid5(stamp.webhook_id, "probe"), key="tocsin/probe")]
+    if record.value is None:
+        message = "the record has no value"
+        raise Unreadable(message)
+    group = read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
+    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version))
+    if group.status == "resolved" and group.truncated:
+        told = {signal.key for signal in reported}
+        others = await ports.keys_of_group(_group_of(group))
+        reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]
+    return reported
+
+
+def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[AlertsReported]:
+    """One signal per incident key among the group's alerts, in the order of their first alert. Raises Unreadable for none."""
+    if not group.alerts:
+        message = "alerts: the webhook holds no alert"
+        raise Unreadable(message)
+    by_key: dict[str, list[Alert]] = {}
+    for alert in group.alerts:
+        by_key.setdefault(incident_key(alert.labels, policy), []).append(alert)
+    return [_reported(group, key, alerts, policy, policy_version) for key, alerts in by_key.items()]
+
+
+def _reported(group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str) -> AlertsReported:
+    first = next((alert for alert in alerts if alert.status == "firing"), alerts[0])
+    service = service_of(first.labels, policy)
+    name = first.labels.get("alertname") or "Alert"
+    return AlertsReported(
+        id=uuid.uuid5(group.webhook_id, key),
+        key=key,
+        sender=group.sender,
+        group=_group_of(group),
+        group_status=group.status,
+        truncated=group.truncated,
+        alerts=tuple(alerts),
+        received_at=group.received_at,
+        title=f"{name} on {service}",
+        summary=first.annotations.get("summary") or first.annotations.get("description", ""),
+        service=service,
+        environment=environment_of(first.labels, policy),
+        links=_links(first, policy, group),
+        classification=classify(alerts, policy, group.received_at),
+        policy_version=policy_version,
+    )
+
+
+def _unlisted(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
+    """Tells an incident that a group of its alerts has resolved, although the message lists none of them."""
+    return AlertsReported(
+        id=uuid.uuid5(group.webhook_id, key),
+        key=key,
+        sender=group.sender,
+        group=_group_of(group),
+        group_status=group.status,
+        truncated=group.truncated,
+        alerts=(),
+        received_at=group.received_at,
+        title="",
+        summary="",
+        service="",
+        environment="",
+        links={},
+        classification=classify((), ports.policy, group.received_at),
+        policy_version=ports.policy_version,
+    )
+
+
+def _group_of(group: AlertGroup) -> str:
+    return f"{group.sender}/{group.group_key}"
+
+
+def _links(alert: Alert, policy: Policy, group: AlertGroup) -> Mapping[str, str]:
+    """Only web addresses: a link goes into messages that people click at three in the morning. POLICY 7."""
+    entry = policy.services.get(service_of(alert.labels, policy))
+    candidates = {
+        "runbook": alert.annotations.get("runbook_url") or alert.annotations.get("runbook") or (entry and entry.runbook_url),
+        "dashboard": alert.annotations.get("dashboard_url") or alert.annotations.get("dashboard"),
+        "source": alert.generator_url,
+        "alertmanager": group.external_url,
+    }
+    return {name: url for name, url in candidates.items() if url and url.startswith(("https://", "http://"))}
+
