@@ -85,9 +85,9 @@ def _steps(decisions: Sequence[_Decision], before: Mapping[str, Incident], numbe
 
 async def _policy(state: Incident | None, signal: Signal, at: datetime, policies: PolicyBook) -> Policy:
     """The policy in force at opening is the incident's; a new generation takes the one that came with its signal."""
-    begins = isinstance(signal, AlertsReported | IncidentDeclared)
+    offered = signal.policy_version if isinstance(signal, AlertsReported | IncidentDeclared) else None
     if state is None:
-        return await policies.of(signal.policy_version if begins else "")
+        return await policies.of(offered)
     kept = await policies.of(state.policy_version)
     over = state.resolved_at is not None and at - state.resolved_at > kept.reopen_within
-    return await policies.of(signal.policy_version) if begins and over else kept
+    return await policies.of(offered) if offered and over else kept

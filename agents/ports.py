@@ -63,6 +63,6 @@ class Store(Protocol):
 class PolicyBook(Protocol):
     """Policies by version: an incident keeps the one it was opened under."""
 
-    async def of(self, version: str) -> Policy:
-        """The policy of that version; the one in force where it was never recorded."""
+    async def of(self, version: str | None) -> Policy:
+        """The policy of that version; the one in force for None and for a version that was never recorded."""
         ...
