@@ -1,0 +1,189 @@
+"""Sends what must reach one provider, in order per lane, until it is delivered, refused for good or cancelled.
+
+The intents in the store are the truth; a wake-up only says that there may be some, and a sweep finds what a crash left. An attempt
+whose outcome is unknown is read back before it is sent again. A slow provider holds up its own lanes and nothing else.
+Never decides what is sent, and never changes an incident: how a page fared goes back as a signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from agents.breaker import Breaker, Circuit, Pace
+from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
+from models.records import Outgoing, Publish, Record
+from models.signals import DeliveryReported, encode_signal
+from notifiers.port import Notifier
+
+_log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+"""Longer than any attempt may take, so that a lease runs out only when its holder died."""
+SWEEP_EVERY = timedelta(seconds=1)
+FIRST_BACKOFF = timedelta(milliseconds=500)
+LONGEST_BACKOFF = timedelta(seconds=30)
+LATE_AFTER = timedelta(seconds=30)
+"""A page that has not got through by then is told by a second way. POLICY 13, 32."""
+
+
+class Claimed(Protocol):
+    """A leased delivery. `unknown` after an attempt that may have been processed; `receipts` are the incident's so far."""
+
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def unknown(self) -> bool: ...
+    @property
+    def receipts(self) -> Mapping[str, str]: ...
+
+
+class Report(Protocol):
+    """How a page fared, not yet told to the lifecycle."""
+
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def outcome(self) -> Literal["delivered", "refused", "delayed"]: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class Outbox(Protocol):
+    """The store's side of delivery."""
+
+    async def claim(self, provider: str, limit: int, lease: timedelta) -> Sequence[Claimed]:
+        """Leases the heads of up to `limit` lanes, urgent ones first."""
+        ...
+
+    async def finish(self, finished: Sequence[tuple[Claimed, Outcome, timedelta | None]]) -> None:
+        """Writes outcomes; a RetryLater comes due again after the given time."""
+        ...
+
+    async def reports(self, limit: int, late_after: timedelta) -> Sequence[Report]:
+        """Pages delivered or refused that were not reported yet, and those that are late and not reported as such."""
+        ...
+
+    async def reported(self, reports: Sequence[Report]) -> None:
+        """Notes that these were published."""
+        ...
+
+
+@dataclass(slots=True)
+class Courier:
+    """Delivers to one provider. `woken` is set by whoever knows of new work."""
+
+    notifier: Notifier
+    outbox: Outbox
+    publish: Publish
+    signals_topic: str
+    now: Callable[[], datetime]
+    most: int = 32
+    breaker: Breaker = field(default_factory=Breaker)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    pace: Pace = field(init=False)
+    _under_way: set[asyncio.Task[tuple[Claimed, Outcome]]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.most)
+
+    async def wake(self, batch: Sequence[Record]) -> None:  # noqa: ARG002 (an agent takes a batch; this one needs only the knock)
+        """The agent on the provider's topic: there is something to deliver."""
+        self.woken.set()
+
+    async def work(self) -> None:
+        """One round: starts what may be started, waits for something to finish or to begin, writes what finished."""
+        self.woken.clear()
+        for claimed in await self._claim():
+            self.breaker.started()
+            self._under_way.add(asyncio.create_task(self._send(claimed)))
+        knock = asyncio.create_task(self.woken.wait())
+        try:
+            await asyncio.wait(
+                {*self._under_way, knock}, timeout=SWEEP_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            knock.cancel()
+        await self._collect()
+
+    async def drain(self) -> None:
+        """Waits for what is under way and writes it: for a shutdown that leaves nothing unknown."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._collect()
+
+    async def _claim(self) -> Sequence[Claimed]:
+        free = max(0, self.pace.width - len(self._under_way))
+        allowed = self.breaker.allowance(self.now(), free)
+        return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
+
+    async def _send(self, claimed: Claimed) -> tuple[Claimed, Outcome]:
+        return claimed, await self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
+
+    async def _collect(self) -> None:
+        done = {task for task in self._under_way if task.done()}
+        if not done:
+            return
+        finished = [(*task.result(), None) for task in done]
+        self._under_way -= done
+        written = [(claimed, outcome, self._account(claimed, outcome)) for claimed, outcome, _ in finished]
+        await self.outbox.finish(written)
+        if any(claimed.delivery.page is not None for claimed, _, _ in written):
+            await report(self.outbox, self.publish, self.signals_topic)
+
+    def _account(self, claimed: Claimed, outcome: Outcome) -> timedelta | None:
+        """Tells breaker and pace; how long until the next attempt, if there is one."""
+        match outcome:
+            case RetryLater(provider_down=True):
+                self.breaker.failed(self.now())
+                if self.breaker.circuit is Circuit.OPEN:
+                    _log.warning("%s is down: %s", self.notifier.provider, outcome.reason)
+            case RetryLater():
+                self.breaker.succeeded()
+                self.pace.slow_down()
+            case Delivered() | Refused():
+                self.breaker.succeeded()
+                self.pace.speed_up()
+        return _backoff(claimed.attempts, outcome) if isinstance(outcome, RetryLater) else None
+
+
+def _backoff(attempts: int, outcome: RetryLater) -> timedelta:
+    """What the provider asked for, and never less than our own doubling wait with jitter."""
+    own = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(attempts, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+    return max(own, outcome.after or timedelta(0))
+
+
+async def report(outbox: Outbox, publish: Publish, signals_topic: str) -> int:
+    """Publishes how pages fared, as signals; how many there were. A repetition is absorbed by the inbox."""
+    reports = [found for found in await outbox.reports(200, LATE_AFTER) if found.delivery.page is not None]
+    if reports:
+        await publish([_reported(found, signals_topic) for found in reports])
+        await outbox.reported(reports)
+    return len(reports)
+
+
+def _reported(found: Report, topic: str) -> Outgoing:
+    delivery = found.delivery
+    signal = DeliveryReported(
+        id=uuid.uuid5(delivery.id, found.outcome),
+        key=delivery.incident_key,
+        incident_id=delivery.incident_id or delivery.id,
+        delivery_id=delivery.id,
+        provider=delivery.provider,
+        delivery_kind=delivery.kind,
+        ordinal=delivery.page.ordinal if delivery.page else 0,
+        outcome=found.outcome,
+        detail=found.detail,
+        at=found.at,
+    )
+    return Outgoing(topic, delivery.incident_key.encode(), encode_signal(signal))
