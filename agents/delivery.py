@@ -92,7 +92,7 @@ class Courier:
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
-    _under_way: set[asyncio.Task[tuple[Claimed, Outcome]]] = field(default_factory=set)
+    _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
@@ -106,7 +106,8 @@ class Courier:
         self.woken.clear()
         for claimed in await self._claim():
             self.breaker.started()
-            self._under_way.add(asyncio.create_task(self._send(claimed)))
+            attempt = self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
+            self._under_way[asyncio.ensure_future(attempt)] = claimed
         knock = asyncio.create_task(self.woken.wait())
         try:
             await asyncio.wait(
@@ -127,16 +128,12 @@ class Courier:
         allowed = self.breaker.allowance(self.now(), free)
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 
-    async def _send(self, claimed: Claimed) -> tuple[Claimed, Outcome]:
-        return claimed, await self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
-
     async def _collect(self) -> None:
-        done = {task for task in self._under_way if task.done()}
+        done = [attempt for attempt in self._under_way if attempt.done()]
         if not done:
             return
-        finished = [(*task.result(), None) for task in done]
-        self._under_way -= done
-        written = [(claimed, outcome, self._account(claimed, outcome)) for claimed, outcome, _ in finished]
+        outcomes = [(self._under_way.pop(attempt), _outcome(attempt)) for attempt in done]
+        written = [(claimed, outcome, self._account(claimed, outcome)) for claimed, outcome in outcomes]
         await self.outbox.finish(written)
         if any(claimed.delivery.page is not None for claimed, _, _ in written):
             await report(self.outbox, self.publish, self.signals_topic)
@@ -157,9 +154,19 @@ class Courier:
         return _backoff(claimed.attempts, outcome) if isinstance(outcome, RetryLater) else None
 
 
+def _outcome(attempt: asyncio.Task[Outcome]) -> Outcome:
+    """What the attempt answered. A notifier does not raise; if one does, nobody knows what was sent."""
+    error = attempt.exception()
+    if error is None:
+        return attempt.result()
+    _log.error("a notifier raised, which is a bug", exc_info=error)
+    return RetryLater(f"a bug in the notifier: {error!r}", unknown=True)
+
+
 def _backoff(attempts: int, outcome: RetryLater) -> timedelta:
     """What the provider asked for, and never less than our own doubling wait with jitter."""
-    own = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(attempts, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+    doubled: timedelta = FIRST_BACKOFF * 2 ** min(attempts, 10)
+    own = min(LONGEST_BACKOFF, doubled) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
     return max(own, outcome.after or timedelta(0))
 
 
