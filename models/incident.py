@@ -173,7 +173,7 @@ def _more_alerts(
     after = incident
     for event in events:
         after = evolve(after, event, now)
-    if incident.firing and not after.firing and not after.unlisted:
+    if (incident.firing or incident.unlisted) and not (after.firing or after.unlisted):
         events.append(_resolution(after, TOCSIN, "alertmanager", "every alert has resolved", policy, now))
     return events
 

@@ -1,0 +1,281 @@
+"""A store in memory, for stories on a stepped clock. Satisfies the same ports as models.store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic
+
+from models.deadlines import Deadline, DeadlineStatus
+from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
+from models.events import AlertsJoined
+from models.feed import FeedEntry, FeedRecord
+from models.review import Review
+from models.state import POSTMORTEM, Incident
+from models.step import Logged, State, Step
+
+_ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
+_LANE_ANSWERS = {DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
+
+
+@dataclass
+class Loaded(Generic[State]):
+    now: datetime
+    fresh: frozenset[uuid.UUID]
+    states: dict[str, State]
+
+
+@dataclass
+class Row:
+    """One deadline of the ledger."""
+
+    deadline: Deadline
+    topic: str
+    key: str
+    status: DeadlineStatus
+
+    @property
+    def id(self) -> uuid.UUID:
+        return self.deadline.id
+
+    @property
+    def name(self) -> str:
+        return self.deadline.name
+
+    @property
+    def due_at(self) -> datetime:
+        return self.deadline.due_at
+
+
+@dataclass
+class Sent:
+    """One delivery of the outbox and how it fared."""
+
+    delivery: Delivery
+    status: str = "pending"
+    detail: str = ""
+    attempts: int = 0
+    unknown: bool = False
+    due_at: datetime | None = None
+    created_at: datetime | None = None
+    told: set[str] = field(default_factory=set)
+    receipts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    delivery: Delivery
+    outcome: Any
+    detail: str
+    at: datetime
+
+
+class MemoryStore:
+    """All that PostgreSQL holds, and nothing of how."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.inbox: set[uuid.UUID] = set()
+        self.incidents_by_id: dict[uuid.UUID, Incident] = {}
+        self.reviews_by_key: dict[str, Review] = {}
+        self.log: list[tuple[str, Logged]] = []
+        self.review_log: list[tuple[str, Logged]] = []
+        self.ledger: dict[uuid.UUID, Row] = {}
+        self.outbox: list[Sent] = []
+        self.published_upto = 0
+        self.numbered = 0
+
+    def latest(self, key: str) -> Incident | None:
+        found = [incident for incident in self.incidents_by_id.values() if incident.key == key]
+        return max(found, key=lambda incident: incident.generation, default=None)
+
+    @asynccontextmanager
+    async def incidents(self) -> AsyncIterator[_IncidentTransaction]:
+        yield _IncidentTransaction(self)
+
+    @asynccontextmanager
+    async def reviews(self) -> AsyncIterator[_ReviewTransaction]:
+        yield _ReviewTransaction(self)
+
+    async def keys_of_group(self, group: str) -> list[str]:
+        joined = [entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group]
+        prints = {alert.fingerprint for event in joined for alert in event.alerts}
+        return [one.key for one in self.incidents_by_id.values() if one.is_open and prints & set(one.alerts)]
+
+    # --- deadlines
+
+    async def claim_due(self, limit: int, lease: timedelta) -> list[Row]:
+        due = sorted((row for row in self.ledger.values() if row.status is DeadlineStatus.PENDING), key=lambda row: row.due_at)
+        claimed = [row for row in due if row.due_at <= self.now()][:limit]
+        for row in claimed:
+            row.status = DeadlineStatus.CLAIMED
+        return claimed
+
+    async def until_next(self) -> timedelta | None:
+        waiting = [row.due_at for row in self.ledger.values() if row.status is DeadlineStatus.PENDING]
+        return min(waiting) - self.now() if waiting else None
+
+    # --- outbox
+
+    async def claim(self, provider: Provider, limit: int, lease: timedelta) -> list[Sent]:
+        taken: set[str] = set()
+        heads = []
+        for sent in self.outbox:
+            if sent.status != "pending" or sent.delivery.lane in taken:
+                continue
+            taken.add(sent.delivery.lane)
+            if sent.delivery.provider is provider and (sent.due_at is None or sent.due_at <= self.now()):
+                heads.append(sent)
+        heads = sorted(heads, key=lambda sent: sent.delivery.urgency)[:limit]
+        for sent in heads:
+            sent.receipts = self.receipts_of(sent.delivery)
+        return heads
+
+    def receipts_of(self, delivery: Delivery) -> dict[str, str]:
+        return {
+            name: value
+            for sent in self.outbox
+            if sent.delivery.incident_id == delivery.incident_id and sent.delivery.provider is delivery.provider
+            for name, value in sent.receipts.items()
+        }
+
+    async def finish(self, finished: Sequence[tuple[Sent, Outcome, timedelta | None]]) -> None:
+        for sent, outcome, retry_in in finished:
+            sent.attempts += 1
+            sent.detail = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
+            if isinstance(outcome, Delivered):
+                sent.status, sent.receipts = "delivered", dict(outcome.receipts)
+            elif isinstance(outcome, Refused):
+                sent.status = "refused"
+            else:
+                sent.due_at = self.now() + (retry_in or timedelta(0))
+                sent.unknown = outcome.unknown
+
+    async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
+        found = []
+        for sent in self.outbox:
+            if sent.delivery.kind is not DeliveryKind.PAGE:
+                continue
+            late = sent.status == "pending" and sent.created_at is not None and self.now() - sent.created_at >= late_after
+            outcome = {"delivered": "delivered", "refused": "refused"}.get(sent.status, "delayed" if late else "")
+            if outcome and outcome not in sent.told:
+                found.append(Report(sent.delivery, outcome, sent.detail, self.now()))
+        return found[:limit]
+
+    async def reported(self, reports: Sequence[Report]) -> None:
+        told = {(report.delivery.id, report.outcome) for report in reports}
+        for sent in self.outbox:
+            sent.told |= {outcome for delivery_id, outcome in told if delivery_id == sent.delivery.id}
+
+    # --- feed
+
+    @asynccontextmanager
+    async def relaying(self) -> AsyncIterator[bool]:
+        yield True
+
+    async def unpublished(self, limit: int) -> list[FeedRecord]:
+        return [self._feed(owner, entry) for owner, entry in self.log[self.published_upto :]]
+
+    def _feed(self, owner: str, entry: Logged) -> FeedRecord:
+        incident = self.incidents_by_id[uuid.UUID(owner)]
+        return FeedRecord(
+            incident_id=incident.id,
+            key=incident.key,
+            number=incident.number,
+            title=incident.title,
+            service=incident.service,
+            severity=incident.severity,
+            priority=incident.priority,
+            status=incident.status,
+            policy_version=incident.policy_version,
+            events=(FeedEntry(entry.seq, entry.at, entry.event),),  # type: ignore[arg-type]
+        )
+
+    async def published(self, records: Sequence[FeedRecord]) -> None:
+        self.published_upto = len(self.log)
+
+
+class _Transaction(Generic[State]):
+    topic: str
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.kinds: dict[uuid.UUID, str] = {}
+
+    async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
+        fresh = frozenset(signal_id for signal_id, _, _ in signals if signal_id not in self.store.inbox)
+        self.store.inbox |= fresh
+        states = {key: state for _, _, key in signals if (state := self.state(key)) is not None}
+        return Loaded(self.store.now(), fresh, states)
+
+    def state(self, key: str) -> State | None:
+        raise NotImplementedError
+
+    def keep(self, state: State) -> tuple[str, str]:
+        raise NotImplementedError
+
+    async def numbers(self, count: int, now: datetime) -> list[str]:
+        first = self.store.numbered + 1
+        self.store.numbered += count
+        return [f"INC-{now:%Y-%m%d}-{number:03d}" for number in range(first, first + count)]
+
+    async def save(self, steps: Sequence[Step[State]]) -> frozenset[Provider]:
+        for step in steps:
+            if step.after is None:
+                continue
+            owner, key = self.keep(step.after)
+            log = self.store.log if isinstance(step.after, Incident) else self.store.review_log
+            log += [(owner, entry) for entry in step.events]
+            for change in step.ledger:
+                self._enter(change.deadline, change.status, key, owner)
+            cancelled = self._cancel_pages(owner) if step.cancels_pages else set()
+            self.store.outbox += [
+                Sent(delivery, created_at=self.store.now())
+                for delivery in step.deliveries
+                if not (delivery.kind in _LANE_ANSWERS and delivery.lane in cancelled)
+            ]
+        return frozenset(delivery.provider for step in steps for delivery in step.deliveries)
+
+    def _enter(self, deadline: Deadline, status: DeadlineStatus, key: str, owner: str) -> None:
+        row = self.store.ledger.get(deadline.id)
+        if row is None:
+            to_review = self.topic == "review.signals" or deadline.name == POSTMORTEM
+            topic, key = ("review.signals", owner) if to_review else (self.topic, key)
+            self.store.ledger[deadline.id] = Row(deadline, topic, key, status)
+        elif row.status not in _ENDED and status is not DeadlineStatus.PENDING:
+            row.status = status
+
+    def _cancel_pages(self, owner: str) -> set[str]:
+        cancelled = set()
+        for sent in self.store.outbox:
+            page = sent.delivery.kind is DeliveryKind.PAGE and str(sent.delivery.incident_id) == owner
+            if page and sent.status == "pending" and not sent.unknown:
+                sent.status = "cancelled"
+            if page and sent.status == "cancelled":
+                cancelled.add(sent.delivery.lane)
+        return cancelled
+
+
+class _IncidentTransaction(_Transaction[Incident]):
+    topic = "incident.signals"
+
+    def state(self, key: str) -> Incident | None:
+        return self.store.latest(key)
+
+    def keep(self, state: Incident) -> tuple[str, str]:
+        self.store.incidents_by_id[state.id] = state
+        return str(state.id), state.key
+
+
+class _ReviewTransaction(_Transaction[Review]):
+    topic = "review.signals"
+
+    def state(self, key: str) -> Review | None:
+        return self.store.reviews_by_key.get(key)
+
+    def keep(self, state: Review) -> tuple[str, str]:
+        self.store.reviews_by_key[str(state.incident_id)] = state
+        return str(state.incident_id), str(state.incident_id)

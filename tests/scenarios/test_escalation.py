@@ -1,0 +1,185 @@
+"""Stories of paging: who, when, and never twice. POLICY 8, 9, 13."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from models.deliveries import Delivered, DeliveryKind, Provider, Refused
+from models.severity import Severity
+from tests.world import T0, World, is_down, takes
+
+
+def test_a_critical_alert_pages_the_primary_at_once() -> None:
+    world = World()
+    world.alert()
+    assert world.pages == ["primary"]
+    assert world.incident.number == "INC-2026-0302-001"
+    assert (world.incident.severity, world.incident.priority) == ("SEV1", "P0")
+
+
+def test_nobody_acknowledges_so_the_chain_is_walked_level_by_level() -> None:
+    world = World()
+    world.alert()
+    world.advance(minutes=4, seconds=59)
+    assert world.pages == ["primary"]
+    world.advance(seconds=1)
+    assert world.pages == ["primary", "secondary"]
+    world.advance(minutes=5)
+    assert world.pages == ["primary", "secondary", "manager"]
+
+
+def test_an_acknowledgement_ends_the_escalation_for_good() -> None:
+    world = World()
+    world.alert()
+    world.advance(minutes=5)
+    world.acknowledge()
+    world.advance(days=1)
+    assert world.pages == ["primary", "secondary"]
+    assert [one.page.ordinal for one in world.sent if one.kind is DeliveryKind.PAGE_ACKNOWLEDGE and one.page] == [1, 2]
+
+
+def test_two_acknowledgements_are_one() -> None:
+    world = World()
+    world.alert()
+    world.acknowledge("ana")
+    world.acknowledge("ben")
+    assert world.log.count("acknowledged") == 1
+    assert world.incident.acknowledged_by == "ana"
+
+
+def test_the_chain_ends_loudly_when_every_round_is_used_up() -> None:
+    world = World()
+    world.alert()
+    world.advance(hours=2)
+    assert world.pages == ["primary", "secondary", "manager"] * 3
+    assert "escalation_exhausted" in world.log
+    assert "Nobody has acknowledged" in world.said(DeliveryKind.PAGE_FALLBACK)[-1]
+
+
+def test_the_clock_starts_when_people_can_know() -> None:
+    world = World(answers={Provider.PAGERDUTY: is_down})
+    world.alert()
+    world.advance(seconds=90)
+    world.answers[Provider.PAGERDUTY] = takes
+    world.advance(seconds=30)
+    assert world.pages == ["primary"]
+    world.advance(minutes=4)
+    assert world.pages == ["primary"], "five minutes from the receipt, not from the decision"
+    world.advance(minutes=1)
+    assert world.pages == ["primary", "secondary"]
+
+
+def test_a_page_that_does_not_get_through_is_told_in_slack_and_the_chain_goes_on() -> None:
+    world = World(answers={Provider.PAGERDUTY: is_down})
+    world.alert()
+    world.advance(seconds=31)
+    assert "has not got through yet" in world.said(DeliveryKind.PAGE_FALLBACK)[0]
+    world.advance(minutes=7)
+    assert world.log.count("level_paged") == 2, "two minutes for the receipt, then five to acknowledge"
+
+
+def test_a_page_refused_for_good_goes_to_the_next_level_at_once() -> None:
+    def no_primary(delivery):  # type: ignore[no-untyped-def]
+        return Refused("no such key") if delivery.page.level == "primary" else Delivered("sent", {})
+
+    world = World(answers={Provider.PAGERDUTY: no_primary})
+    world.alert()
+    assert world.pages == ["secondary"]
+    assert "could not be delivered" in world.said(DeliveryKind.PAGE_FALLBACK)[0]
+
+
+def test_a_page_that_was_never_sent_is_cancelled_by_the_acknowledgement() -> None:
+    world = World(answers={Provider.PAGERDUTY: is_down})
+    world.alert()
+    world.acknowledge()
+    world.answers[Provider.PAGERDUTY] = takes
+    world.advance(hours=1)
+    assert world.kinds(Provider.PAGERDUTY) == [], "nobody was paged, so there is nothing to acknowledge either"
+
+
+def test_an_escalation_by_hand_pages_the_named_level_and_unacknowledges() -> None:
+    world = World()
+    world.alert()
+    world.acknowledge()
+    world.escalate("manager")
+    assert world.pages == ["primary", "manager"]
+    assert world.incident.status == "triggered"
+    world.advance(minutes=5)
+    assert world.pages == ["primary", "manager", "primary"], "after the last level the next round begins"
+
+
+def test_an_escalation_to_a_level_that_nobody_knows_changes_nothing() -> None:
+    world = World()
+    world.alert()
+    world.escalate("the-king")
+    assert world.pages == ["primary"]
+
+
+def test_p2_is_told_but_wakes_nobody() -> None:
+    world = World()
+    world.alert(labels={"severity": "warning"})
+    world.advance(days=1)
+    assert world.pages == []
+    assert DeliveryKind.ANNOUNCEMENT in world.kinds(Provider.SLACK)
+
+
+def test_info_is_no_incident() -> None:
+    world = World()
+    world.alert("Watchdog", labels={"severity": "none"})
+    assert world.store.incidents_by_id == {}
+
+
+def test_a_severity_that_rises_pages_anew_although_somebody_had_acknowledged() -> None:
+    world = World()
+    world.alert(labels={"severity": "page"})
+    world.acknowledge()
+    world.alert(labels={"severity": "critical"}, pods=["pod-0", "pod-1"])
+    assert world.incident.severity == "SEV1"
+    assert world.pages == ["primary", "primary"]
+    assert world.incident.status == "triggered"
+
+
+def test_severity_never_falls_by_itself_but_a_person_may_lower_it() -> None:
+    world = World()
+    world.alert()
+    world.alert(labels={"severity": "warning"})
+    assert world.incident.severity == "SEV1"
+    world.set_severity(Severity.SEV3, "only staging")
+    assert world.incident.severity == "SEV3"
+    assert world.incident.why == ("ana made it SEV3: only staging",)
+
+
+def test_too_early_for_its_severity_the_incident_waits_unpaged_and_then_pages() -> None:
+    """POLICY 1: 30 % is SEV2 only after five minutes."""
+    world = World()
+    world.alert(labels={"severity": ""}, annotations={"error_rate": "0.30"})
+    assert (world.incident.severity, world.pages) == ("SEV4", [])
+    world.advance(minutes=4, seconds=59)
+    assert world.pages == []
+    world.advance(seconds=1)
+    assert (world.incident.severity, world.pages) == ("SEV2", ["primary"])
+
+
+def test_an_outage_of_ours_does_not_page_three_levels_at_once() -> None:
+    world = World()
+    world.alert()
+    world.now += timedelta(hours=3)  # nobody was there to see the deadline pass
+    world.advance(seconds=1)
+    assert world.pages == ["primary", "secondary"]
+    world.advance(minutes=4)
+    assert world.pages == ["primary", "secondary"]
+
+
+def test_every_story_is_the_same_when_every_record_comes_twice() -> None:
+    once, twice = World(), World()
+    twice.redeliver = 2
+    for world in (once, twice):
+        world.alert()
+        world.advance(minutes=5)
+        world.acknowledge()
+        world.alert(status="resolved")
+        world.advance(hours=50)
+    assert twice.log == once.log
+    assert twice.pages == once.pages == ["primary", "secondary"]
+    assert len(twice.store.outbox) == len(once.store.outbox)
+    assert once.now > T0

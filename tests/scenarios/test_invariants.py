@@ -1,0 +1,132 @@
+"""What must hold whatever happens in whatever order: properties over random histories, records redelivered at random."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from models.deadlines import DeadlineStatus
+from models.deliveries import DeliveryKind, Provider
+from models.events import LevelPaged
+from models.severity import Severity
+from models.state import Incident, evolve
+from tests.world import World, is_down, takes
+
+PODS = st.lists(st.sampled_from(["pod-0", "pod-1", "pod-2"]), min_size=1, max_size=3, unique=True)
+
+
+class Life(RuleBasedStateMachine):
+    """Anything that can happen to a Tocsin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+
+    @rule(
+        pods=PODS,
+        group=st.sampled_from(["g1", "g2"]),
+        status=st.sampled_from(["firing", "firing", "resolved"]),
+        severity=st.sampled_from(["critical", "page", "warning", "none", "odd"]),
+        rate=st.sampled_from(["", "0.003", "0.1", "0.3", "0.6", "nonsense"]),
+        truncated=st.sampled_from([0, 0, 0, 2]),
+        redeliver=st.sampled_from([1, 1, 3]),
+    )
+    def webhook(self, pods: list[str], group: str, status: str, severity: str, rate: str, truncated: int, redeliver: int) -> None:
+        self.world.redeliver = redeliver
+        self.world.alert(
+            pods=pods,
+            group=group,
+            status=status,
+            labels={"severity": severity},
+            annotations={"error_rate": rate},
+            truncated=truncated,
+            started=self.world.now,
+        )
+
+    @precondition(lambda self: self.world.store.incidents_by_id)
+    @rule(what=st.sampled_from(["acknowledge", "escalate", "resolve", "update", "lower", "raise"]))
+    def command(self, what: str) -> None:
+        match what:
+            case "acknowledge":
+                self.world.acknowledge()
+            case "escalate":
+                self.world.escalate()
+            case "resolve":
+                self.world.resolve()
+            case "update":
+                self.world.update("We are on it.", stage="identified")
+            case "lower":
+                self.world.set_severity(Severity.SEV4)
+            case "raise":
+                self.world.set_severity(Severity.SEV1)
+
+    @rule(span=st.sampled_from([1, 29, 31, 121, 299, 301, 1801, 90_000]))
+    def time_passes(self, span: int) -> None:
+        self.world.advance(seconds=span)
+
+    @rule(down=st.booleans())
+    def pagerduty(self, down: bool) -> None:
+        self.world.answers[Provider.PAGERDUTY] = is_down if down else takes
+
+    @rule(span=st.sampled_from([600, 20_000]))
+    def outage_of_ours(self, span: int) -> None:
+        self.world.now += timedelta(seconds=span)
+
+    @invariant()
+    def folding_the_log_gives_the_state(self) -> None:
+        folded: dict[str, Incident] = {}
+        for owner, entry in self.world.store.log:
+            folded[owner] = evolve(folded.get(owner), entry.event, entry.at)  # type: ignore[arg-type]
+        assert folded == {str(key): state for key, state in self.world.store.incidents_by_id.items()}
+
+    @invariant()
+    def a_step_pages_at_most_once(self) -> None:
+        pages = [one.lane for one in self.world.sent if one.kind is DeliveryKind.PAGE]
+        assert not [lane for lane, count in Counter(pages).items() if count > 1]
+
+    @invariant()
+    def every_page_is_delivered_pending_or_cancelled(self) -> None:
+        decided = sum(isinstance(entry.event, LevelPaged) for _, entry in self.world.store.log)
+        assert decided == sum(one.delivery.kind is DeliveryKind.PAGE for one in self.world.store.outbox)
+
+    @invariant()
+    def nobody_is_paged_while_somebody_has_it(self) -> None:
+        for incident in self.world.store.incidents_by_id.values():
+            if incident.status != "triggered":
+                assert "acknowledge" not in incident.deadlines
+                assert not [
+                    one
+                    for one in self.world.store.outbox
+                    if one.delivery.incident_id == incident.id and one.delivery.kind is DeliveryKind.PAGE and one.status == "pending"
+                ]
+
+    @invariant()
+    def a_triggered_incident_that_pages_waits_for_somebody_or_gave_up_loudly(self) -> None:
+        for incident in self.world.store.incidents_by_id.values():
+            if incident.status == "triggered" and incident.pages:
+                kinds = [entry.event.kind for owner, entry in self.world.store.log if owner == str(incident.id)]
+                assert "acknowledge" in incident.deadlines or "escalation_exhausted" in kinds
+
+    @invariant()
+    def the_ledger_agrees_with_the_states(self) -> None:
+        armed = {due.id for one in self.world.store.incidents_by_id.values() for due in one.deadlines.values() if due.name != "postmortem"}
+        armed |= {due.id for one in self.world.store.reviews_by_key.values() for due in one.deadlines.values()}
+        waiting = {DeadlineStatus.PENDING, DeadlineStatus.CLAIMED}
+        assert armed == {row.id for row in self.world.store.ledger.values() if row.status in waiting}
+
+    @invariant()
+    def order_holds_in_every_lane(self) -> None:
+        for provider in Provider:
+            sent = [one.id for one in self.world.sent if one.provider is provider]
+            for lane in {one.delivery.lane for one in self.world.store.outbox if one.delivery.provider is provider}:
+                planned = [one.delivery.id for one in self.world.store.outbox if one.delivery.lane == lane]
+                taken = [one for one in sent if one in set(planned)]
+                assert taken == [one for one in planned if one in set(taken)]
+
+
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLife = Life.TestCase

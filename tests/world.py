@@ -1,0 +1,276 @@
+"""The language that scenarios are told in: alerts arrive, people act, the clock is stepped, and what was sent is looked at.
+
+The agents are the real ones; broker and database are in memory; every provider answers as the story says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from agents import deadlines, delivery, lifecycle, relay, review, triage
+from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
+from models.policy import Policy
+from models.policy_file import parse_policy, policy_version, shipped_policy
+from models.records import Outgoing, Record
+from models.signals import (
+    AcknowledgeRequested,
+    ActionItemCompleted,
+    ActionItemRequested,
+    EscalateRequested,
+    IncidentDeclared,
+    PostmortemCompleted,
+    ResolveRequested,
+    SeverityRequested,
+    UpdateRequested,
+    encode_signal,
+)
+from models.severity import Priority, ServiceTier, Severity
+from models.state import Incident
+from models.webhook_record import Stamp, webhook_record
+from tests.memory import MemoryStore
+
+T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+DEFAULT = shipped_policy("default")
+
+Answer = Callable[[Delivery], Outcome]
+
+
+def takes(_: Delivery) -> Outcome:
+    """A provider that takes everything."""
+    return Delivered("sent", {})
+
+
+def is_down(_: Delivery) -> Outcome:
+    """A provider that does not answer."""
+    return RetryLater("no answer", provider_down=True)
+
+
+@dataclass
+class World:
+    """One Tocsin, seen from outside. `answers` says how each provider takes deliveries from now on."""
+
+    text: str = DEFAULT
+    now: datetime = T0
+    answers: dict[Provider, Answer] = field(default_factory=dict)
+    sent: list[Delivery] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.policy: Policy = parse_policy(self.text, "policy.yaml")
+        self.version = policy_version(self.text)
+        self.store = MemoryStore(lambda: self.now)
+        self.queue: list[Outgoing] = []
+        self.redeliver = 1
+        """How often every record is delivered: 2 tells the story with every record redelivered."""
+        self._webhooks = 0
+
+    # --- what happens
+
+    def alert(
+        self,
+        name: str = "CheckoutErrors",
+        *,
+        status: str = "firing",
+        group: str = "g1",
+        pods: Sequence[str] = ("pod-0",),
+        labels: dict[str, str] | None = None,
+        annotations: dict[str, str] | None = None,
+        started: datetime | None = None,
+        group_status: str | None = None,
+        truncated: int = 0,
+    ) -> None:
+        """A webhook of Alertmanager with one alert per pod."""
+        alerts = [
+            {
+                "status": status,
+                "labels": {"alertname": name, "service": "checkout", "severity": "critical", "pod": pod, **(labels or {})},
+                "annotations": {"summary": "Checkout fails", "runbook_url": "https://runbooks.example/checkout", **(annotations or {})},
+                "startsAt": (started or T0).isoformat(),
+                "endsAt": "0001-01-01T00:00:00Z",
+                "fingerprint": f"{name}/{pod}",
+            }
+            for pod in pods
+        ]
+        body = {
+            "version": "4",
+            "groupKey": group,
+            "status": group_status or status,
+            "truncatedAlerts": truncated,
+            "alerts": alerts,
+        }
+        self._webhooks += 1
+        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now)
+        self._tell(webhook_record("alertmanager.webhooks", stamp, group, json.dumps(body).encode()))
+
+    def acknowledge(self, by: str = "ana") -> None:
+        self._command(AcknowledgeRequested, by=by)
+
+    def escalate(self, level: str | None = None, by: str = "ana") -> None:
+        self._command(EscalateRequested, by=by, level=level)
+
+    def resolve(self, by: str = "ana", note: str = "fixed") -> None:
+        self._command(ResolveRequested, by=by, note=note)
+
+    def update(self, message: str, stage: Any = None, by: str = "ana") -> None:
+        self._command(UpdateRequested, by=by, message=message, stage=stage)
+
+    def set_severity(self, severity: Severity, reason: str = "because", by: str = "ana") -> None:
+        self._command(SeverityRequested, by=by, severity=severity, reason=reason)
+
+    def declare(self, severity: Severity = Severity.SEV1, by: str = "ana") -> None:
+        key = f"declared/{uuid.uuid4()}"
+        signal = IncidentDeclared(
+            id=uuid.uuid4(),
+            key=key,
+            title="Checkout is slow",
+            summary="",
+            service="checkout",
+            environment="prod",
+            severity=severity,
+            priority=self.policy.priority(severity, ServiceTier.TWO),
+            tier=ServiceTier.TWO,
+            by=by,
+            via="cli",
+            policy_version=self.version,
+        )
+        self._tell(Outgoing("incident.signals", key.encode(), encode_signal(signal)))
+
+    def add_action_item(self, title: str, owner: str, due_at: datetime) -> None:
+        incident = self.incident
+        self._review(
+            ActionItemRequested,
+            by="ana",
+            number=incident.number,
+            title=title,
+            owner=owner,
+            due_at=due_at,
+            priority=Priority.P2,
+            policy_version=self.version,
+        )
+
+    def complete_action_item(self, item_id: uuid.UUID) -> None:
+        self._review(ActionItemCompleted, by="ana", item_id=item_id)
+
+    def complete_postmortem(self) -> None:
+        self._review(PostmortemCompleted, by="ana", url="https://wiki.example/postmortem")
+
+    def advance(self, **span: float) -> None:
+        """Steps the clock to every deadline and retry on the way, and lets everything happen that follows."""
+        end = self.now + timedelta(**span)
+        while (instant := self._next_instant()) is not None and instant <= end:
+            self.now = max(self.now, instant)
+            self._settle()
+        self.now = end
+        self._settle()
+
+    # --- what can be seen
+
+    @property
+    def incident(self) -> Incident:
+        """The only incident, or the newest."""
+        return max(self.store.incidents_by_id.values(), key=lambda incident: (incident.opened_at, incident.generation))
+
+    @property
+    def log(self) -> list[str]:
+        """The newest incident's events, by kind."""
+        return [entry.event.kind for owner, entry in self.store.log if owner == str(self.incident.id)]
+
+    @property
+    def pages(self) -> list[str]:
+        """The levels that were paged, in the order in which the provider took the pages."""
+        return [one.page.level for one in self.sent if one.kind is DeliveryKind.PAGE and one.page]
+
+    def said(self, kind: DeliveryKind) -> list[str]:
+        """The texts of one kind of message, as they were delivered."""
+        return [one.message.text if one.message else "" for one in self.sent if one.kind is kind]
+
+    def kinds(self, provider: Provider) -> list[DeliveryKind]:
+        return [one.kind for one in self.sent if one.provider is provider]
+
+    # --- how
+
+    def _command(self, kind: Any, **fields: Any) -> None:
+        incident = self.incident
+        signal = kind(id=uuid.uuid4(), key=incident.key, incident_id=incident.id, via="api", **fields)
+        self._tell(Outgoing("incident.signals", incident.key.encode(), encode_signal(signal)))
+
+    def _review(self, kind: Any, **fields: Any) -> None:
+        incident = self.incident
+        signal = kind(id=uuid.uuid4(), key=str(incident.id), incident_id=incident.id, via="api", **fields)
+        self._tell(Outgoing("review.signals", str(incident.id).encode(), encode_signal(signal)))
+
+    def _tell(self, record: Outgoing) -> None:
+        self.queue.append(record)
+        self._settle()
+
+    def _next_instant(self) -> datetime | None:
+        armed = [row.due_at for row in self.store.ledger.values() if row.status == "pending"]
+        retries = [sent.due_at for sent in self.store.outbox if sent.status == "pending" and sent.due_at]
+        late = [
+            sent.created_at + delivery.LATE_AFTER
+            for sent in self.store.outbox
+            if sent.status == "pending" and sent.created_at and sent.delivery.page and "delayed" not in sent.told
+        ]
+        return min((instant for instant in (*armed, *retries, *late)), default=None)
+
+    def _settle(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        quiet = False
+        while not quiet:
+            quiet = True
+            while self.queue:
+                record = self.queue.pop(0)
+                for _ in range(self.redeliver):
+                    await self._handle(record)
+                quiet = False
+            quiet &= not await deadlines.emit_due(self.store, self._publish)
+            quiet &= not await self._deliver()
+            quiet &= not await delivery.report(self.store, self._publish, "incident.signals")
+            quiet &= not await relay.relay(self.store, self._publish, "incident.events")
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        self.queue += records
+
+    async def _handle(self, out: Outgoing) -> None:
+        agent = {
+            "alertmanager.webhooks": partial(triage.run, ports=self._triage),
+            "incident.signals": partial(lifecycle.run, ports=self._lifecycle),
+            "incident.events": partial(review.follow, ports=self._reviews),
+            "review.signals": partial(review.run, ports=self._reviews),
+        }.get(out.topic)
+        if agent is not None:
+            await agent([Record(out.topic, 0, 0, out.key, out.value, out.headers)])
+
+    async def _deliver(self) -> bool:
+        busy = False
+        for provider in Provider:
+            for claimed in await self.store.claim(provider, 100, timedelta(seconds=30)):
+                busy = True
+                outcome = self.answers.get(provider, takes)(claimed.delivery)
+                if isinstance(outcome, Delivered):
+                    self.sent.append(claimed.delivery)
+                await self.store.finish([(claimed, outcome, timedelta(seconds=10))])
+        return busy
+
+    @property
+    def _triage(self) -> triage.TriagePorts:
+        return triage.TriagePorts(self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals")
+
+    @property
+    def _lifecycle(self) -> lifecycle.LifecyclePorts:
+        return lifecycle.LifecyclePorts(self.store, self, self._publish, lambda provider: f"deliveries.{provider}")
+
+    @property
+    def _reviews(self) -> review.ReviewPorts:
+        return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack")
+
+    async def of(self, version: str | None) -> Policy:
+        return self.policy
