@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,28 +19,27 @@ CLUSTER = "VG9jc2luVGVzdENsdXN0ZQ"  # any 16 bytes in base64
 # Quick to start and small: a test's broker lives for a minute.
 JVM = ("-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
-# Topics are declared, never made by accident; groups form at once; one replica of everything.
-PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-inter.broker.listener.name=PLAINTEXT
-controller.listener.names=CONTROLLER
-log.dirs={data}
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-"""
+# One node that is broker and controller; the addresses are filled in at the start.
+PROPERTIES: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    # Topics are declared, never made by accident.
+    "auto.create.topics.enable": "false",
+    # Groups form at once, and a test may ask for a short session.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    # One replica of everything.
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+}
 
 LOG4J = """\
 status = error
@@ -61,17 +60,23 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def apache_kafka(directory: Path) -> Iterator[str]:
-    """A broker of its own, with its data under `directory`, for as long as the context lasts."""
-    properties, log4j = directory / "server.properties", directory / "log4j2.properties"
+def apache_kafka(directory: Path, properties: Mapping[str, str] = PROPERTIES, cluster: str = CLUSTER) -> Iterator[str]:
+    """A broker of its own with its data under `directory`, for as long as the context lasts; gives its address."""
+    config, log4j = directory / "server.properties", directory / "log4j2.properties"
     java = [java_binary(), *JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{kafka_jars()}/*"]
     port, controller = free_ports(2)
-    properties.write_text(PROPERTIES.format(port=port, controller=controller, data=directory / "data"))
+    places = {
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "log.dirs": str(directory / "data"),
+    }
+    config.write_text("".join(f"{name}={value}\n" for name, value in {**properties, **places}.items()))
     log4j.write_text(LOG4J)
-    storage = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER, "--config", str(properties)]
+    storage = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config)]
     formatted = subprocess.run(storage, capture_output=True, text=True, timeout=60)
     assert formatted.returncode == 0, formatted.stdout + formatted.stderr
-    broker = Process([*java, "kafka.Kafka", str(properties)], directory / "broker.log")
+    broker = Process([*java, "kafka.Kafka", str(config)], directory / "broker.log")
     try:
         broker.wait_until(lambda: asyncio.run(_answers(f"127.0.0.1:{port}")), within=60)
         yield f"127.0.0.1:{port}"
