@@ -44,12 +44,12 @@ peers: .cache/kafka/classpath.stamp  ## fetch what the tests against real peers 
 	@command -v prometheus-alertmanager alertmanager >/dev/null || \
 	    echo "Alertmanager is not installed here (Debian: apt-get install prometheus-alertmanager)."
 
-lock: .venv/dev.stamp  ## pin every dependency anew, for all supported Pythons and platforms
+lock: .venv/dev.stamp  ## pin what pyproject.toml asks for, by version and hash (ARGS=--upgrade: the newest)
 	.venv/bin/uv --quiet pip compile pyproject.toml --group build $(lock_options) -o requirements.lock
 	.venv/bin/uv --quiet pip compile pyproject.toml --group build --group dev $(lock_options) \
 	    --constraints requirements.lock -o .ci/requirements.lock
 
-lock_options := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
+lock_options := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS)
 
 clean:  ## remove what was made here; data under .tocsin stays
 	rm -rf .venv .cache .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,5 @@
-"""The Compose file and the image, as far as they can be judged without a container engine: shape, references, secrets, and
-the settings themselves, tried on the real Kafka and Alertmanager where those are found.
+"""The Compose file and the image, as far as they can be judged without a container engine: shape, references, secrets,
+and the settings themselves, tried on the real Kafka and Alertmanager where those are found.
 """
 
 from __future__ import annotations
