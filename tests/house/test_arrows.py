@@ -43,7 +43,8 @@ ALLOWED = {
     "models/planted.py": "import datetime",
     "notifiers/planted.py": "import notifiers.port, models.planted",
     "notifiers/port.py": "",
-    "agents/planted.py": "import models.store.planted, notifiers.planted",
+    "agents/planted.py": "import agents.ports, models.store.planted, notifiers.planted",
+    "agents/ports.py": "",
     "streams/planted.py": "import faust, aiokafka, agents.planted, models.store.planted",
 }
 
