@@ -4,6 +4,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check bench peers lock clean rebuild
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 # Whatever the caller's shell carries must not leak into what is installed or run here. Where packages come from (index,
 # proxy, certificates) is the caller's to say, so those stay.
