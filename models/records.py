@@ -35,9 +35,9 @@ class Unreadable(ValueError):
 Agent = Callable[[Sequence[Record]], Awaitable[None]]
 """One batch in log order per partition; returns once everything that follows from it is durable.
 
-Raises `Unreadable` for a record that can never be handled, and the environment's own errors (a database or broker out of
-reach) for a batch worth trying again.
+Raises `Unreadable` for a record that can never be handled, and the environment's own errors (a database or broker out
+of reach) for a batch worth trying again.
 """
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
-"""Writes records in order; returns once the broker has acknowledged every one (acks=all). Raises what the broker said."""
+"""Writes records in order; returns once the broker has acknowledged every one (acks=all). Raises what it said."""

@@ -1,1 +1,1 @@
-"""The edges and the composition root: topics, wiring, HTTP, CLI, settings, clock, embedded servers. Imported by nobody."""
+"""The edges and the composition root: topics, wiring, HTTP, CLI, settings, clock, embedded servers. Never imported."""

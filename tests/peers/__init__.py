@@ -1,0 +1,1 @@
+"""Real peers for the tests: Alertmanager, Apache Kafka, a browser. Each is found, started on loopback, and ended."""
