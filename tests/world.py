@@ -257,7 +257,7 @@ class World:
                 outcome = self.answers.get(provider, takes)(claimed.delivery)
                 if isinstance(outcome, Delivered):
                     self.sent.append(claimed.delivery)
-                await self.store.finish([(claimed, outcome, timedelta(seconds=10))])
+                await self.store.finish([(claimed, outcome, timedelta(seconds=10 * 2 ** min(claimed.attempts // 6, 12)))])
         return busy
 
     @property
