@@ -1,7 +1,7 @@
-"""The fate of a batch: handled, tried again for as long as the fault is the environment's, or dead-lettered with its reason.
+"""The fate of a batch: handled, tried again while the fault is the environment's, or dead-lettered with its reason.
 
-Owns the outcome rules and nothing else: it knows neither Faust nor Kafka. It must never let an exception of an agent escape,
-never report a record as done that is neither handled nor in the dead letters, and never reorder a partition.
+Owns the outcome rules and nothing else: it knows neither Faust nor Kafka. It must never let an exception of an agent
+escape, never report a record as done that is neither handled nor in the dead letters, and never reorder a partition.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from models.records import Agent, Record, Unreadable
@@ -24,7 +25,7 @@ LONGEST_PAUSE: Final = 1.5
 LONGEST_REASON: Final = 500
 
 
-class Abandoned(Exception):
+class Abandoned(Exception):  # noqa: N818 (an outcome, not an error)
     """The batch is no longer ours to finish (shutdown, or its partitions moved): it will be delivered again."""
 
 
@@ -51,7 +52,7 @@ class Settler:
         rest = [batch]
         while rest:
             part = rest.pop()
-            error = await self._attempt(lambda part=part: self._agent(part), self._is_transient, still_ours)
+            error = await self._attempt(partial(self._agent, part), self._is_transient, still_ours)
             if error is not None and len(part) > 1:
                 log.info("%s: splitting a batch of %d: %s", part[0].topic, len(part), describe(error))
                 middle = len(part) // 2
@@ -66,7 +67,7 @@ class Settler:
             log.error("%s: unexpected failure, goes to the dead letters", _place(record), exc_info=error)
         reason = str(error) if isinstance(error, Unreadable) else describe(error)
         # Whatever refuses a dead letter, the record has no other place to go: try until it has one.
-        await self._attempt(lambda: self._dead_letter(record, reason), lambda _: True, still_ours)
+        await self._attempt(partial(self._dead_letter, record, reason), lambda _: True, still_ours)
 
     async def _attempt(
         self,

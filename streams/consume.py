@@ -1,8 +1,8 @@
 """Runs agents on Faust: one topic, one agent, in batches that are as large as what has accumulated.
 
-Owns the Faust application (its settings, start and end) and the path from a stream to an agent's batch and back to the ledger
-of streams/guard.py. It must never acknowledge a record before its agent has returned, and never start Faust's web server,
-tables, producer or logging.
+Owns the Faust application (its settings, start and end) and the path from a stream to an agent's batch and back to the
+ledger of streams/guard.py. It must never acknowledge a record before its agent has returned, and never start Faust's web
+server, tables, producer or logging.
 """
 
 from __future__ import annotations
@@ -182,6 +182,7 @@ def faust_app(name: str, brokers: str, *, instance: str | None = None) -> App:
         stream_buffer_maxsize=2 * (WINDOW_RECORDS + POLL_RECORDS),  # never full: the ledger's window is smaller
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
+        table_standby_replicas=0,  # no tables: plain round-robin assignment instead of Faust's own
         topic_disable_leader=True,
         topic_allow_declare=False,
         key_serializer="raw",

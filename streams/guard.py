@@ -1,18 +1,19 @@
 """The at-least-once guard: a Faust transport that never commits past a record that is not yet handled.
 
-Owns the ledger of what was fetched and not yet handled, and through it every offset this application commits. It must never
-commit an offset above the lowest unhandled record of a partition, and never let Faust's own acknowledgements decide.
+Owns the ledger of what was fetched and not yet handled, and through it every offset this application commits. It must
+never commit an offset above the lowest unhandled record of a partition, and never let Faust's own acknowledgements decide.
 
 Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606), a
-raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like gaps
-of compaction. So here a record is entered in the ledger in the consumer's thread, in the same step in which the fetch position
-moves past it, and leaves it only by `GuardedConsumer.done` or by a rewind, which moves the position back in the same step.
+raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like
+gaps of compaction. So here a record enters the ledger in the consumer's thread, in the same step in which the fetch
+position moves past it, and leaves it only by `GuardedConsumer.done`, or by a rewind, which moves the position back in the
+same step. Real gaps (compaction, transactions, retention) were never fetched, so they hold nothing up.
 
 Extension points used: `App.transport` (settable), `Transport.Consumer`, and the overridable methods of the two subclasses.
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
-    _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked, commit,
-    perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
+    _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
+    commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
   AIOKafkaConsumerThread: _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash
 """
 
@@ -35,7 +36,7 @@ from faust.types import TP, Message
 log = logging.getLogger(__name__)
 
 WINDOW_RECORDS: Final = 4096
-"""Records of one topic fetched and not yet handled, beyond which the topic is not fetched: one slow topic stops no other."""
+"""Records of one topic fetched and not yet handled beyond which it is not fetched: a slow topic stops no other."""
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 POLL_WITHIN: Final = 0.05
 """Seconds of one fetch while some topic is at its bound, so that it is asked for again soon after it has room."""
@@ -57,7 +58,7 @@ class _Load:
 
 
 class Ledger:
-    """What was fetched and not yet handled, per partition. Entered in the consumer's thread, read and cleared in the loop's."""
+    """What was fetched and not yet handled, per partition. Filled in the consumer's thread, read in the loop's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -196,9 +197,9 @@ class GuardedConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         try:
-            await asyncio.wait_for(self.commit(), COMMIT_ON_REVOKE_WITHIN)  # spares the next owner what is done already
+            await asyncio.wait_for(self.commit(), COMMIT_ON_REVOKE_WITHIN)  # spares the next owner what is done
         except TimeoutError:
-            log.info("partitions are taken away before the last commit was answered; their next owner repeats some records")
+            log.info("partitions taken away before the last commit was answered: some records will be repeated")
         self.ledger.forget(revoked)
         await super().on_partitions_revoked(revoked)
 
