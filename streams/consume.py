@@ -1,8 +1,8 @@
 """Runs agents on Faust: one topic, one agent, in batches that are as large as what has accumulated.
 
 Owns the Faust application (its settings, start and end) and the path from a stream to an agent's batch and back to the
-ledger of streams/guard.py. It must never acknowledge a record before its agent has returned, and never start Faust's web
-server, tables, producer or logging.
+ledger of streams/guard.py. It must never acknowledge a record before its agent has returned, and never start Faust's
+web server, tables, producer or logging.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from faust.app.base import BootStrategy
 from faust.types import Message
 from yarl import URL
 
-from models.records import NO_HEADERS, Agent, Record
+from models.records import Agent, Record
 from streams.batches import Abandoned, DeadLetter, Settler
 from streams.guard import WINDOW_RECORDS, GuardedConsumer, GuardedTransport
 
@@ -33,6 +34,8 @@ MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 POLL_RECORDS: Final = 1000
 FETCH_BYTES: Final = 1024 * 1024
 """Per partition and fetch. A larger record still arrives, alone: brokers return at least one (KIP-74)."""
+SESSION_TIMEOUT: Final = timedelta(seconds=8)
+"""A killed worker's partitions move after this and the others' next heartbeat (a quarter of it): within 10 s."""
 FINISH_WITHIN: Final = 5.0
 STOP_WITHIN: Final = 5.0
 
@@ -70,7 +73,7 @@ class App(faust.App):
         """Faust would make a data directory for tables in the current directory."""
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
-        """Faust would start the agent anew, without what its stream had dropped: only a new process fetches that again."""
+        """Faust would start the agent anew without what its stream dropped: only a new process fetches that again."""
         await self.crash(exc)
 
     @property
@@ -155,28 +158,28 @@ class Consumption:
 
 
 def _record(message: Message) -> Record:
-    headers = dict(message.headers) if message.headers else NO_HEADERS
+    headers = dict(message.headers or ())
     return Record(message.topic, message.partition, message.offset, message.key, message.value, headers)
 
 
-def faust_app(name: str, brokers: str, *, instance: str | None = None) -> App:
+def faust_app(name: str, brokers: str, *, session_timeout: timedelta = SESSION_TIMEOUT, instance: str | None = None) -> App:
     """The application of consumer group `name`; `brokers` is host:port, comma-separated.
 
-    With `instance` (stable per process) a restarted process takes its partitions back at once instead of after the session
-    timeout; but one that stops for good keeps them for that long.
+    With `instance` (stable per process) a restarted process takes its partitions back at once instead of after the
+    session timeout; but one that stops for good keeps them for that long.
     """
+    session_seconds = session_timeout.total_seconds()
     return App(
         name,
         broker=[URL(f"kafka://{broker.strip()}") for broker in brokers.split(",")],
         consumer_group_instance_id=instance,
-        # A killed worker's partitions move after the session timeout and the others' next heartbeat: within 10 s.
-        broker_session_timeout=8.0,
-        broker_heartbeat_interval=2.0,
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 4,
         broker_rebalance_timeout=30.0,
         broker_request_timeout=40.0,
         broker_commit_interval=0.5,
         broker_max_poll_records=POLL_RECORDS,
-        broker_max_poll_interval=120.0,  # a hung process heartbeats from its other thread; this takes its partitions away
+        broker_max_poll_interval=120.0,  # a hung process still heartbeats from its thread: after this it loses them
         consumer_max_fetch_size=FETCH_BYTES,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=2 * (WINDOW_RECORDS + POLL_RECORDS),  # never full: the ledger's window is smaller
@@ -204,8 +207,8 @@ def attach(
 ) -> Consumption:
     """Runs `agent` on `topic` once the application runs.
 
-    A batch is tried again while the agent raises one of `transient`; on anything else it is split, and a single record that
-    still fails goes to `dead_letter` with the reason.
+    A batch is tried again while the agent raises one of `transient`; on anything else it is split, and a single record
+    that still fails goes to `dead_letter` with the reason.
     """
     consumption = Consumption(app, topic, agent, max_batch, {"dead_letter": dead_letter, "transient": transient})
     channel = app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw")

@@ -1,15 +1,15 @@
 """The at-least-once guard: a Faust transport that never commits past a record that is not yet handled.
 
 Owns the ledger of what was fetched and not yet handled, and through it every offset this application commits. It must
-never commit an offset above the lowest unhandled record of a partition, and never let Faust's own acknowledgements decide.
+never commit an offset above the lowest unhandled record of a partition, nor let Faust's own acknowledgements decide.
 
-Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606), a
-raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like
+Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606),
+a raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like
 gaps of compaction. So here a record enters the ledger in the consumer's thread, in the same step in which the fetch
-position moves past it, and leaves it only by `GuardedConsumer.done`, or by a rewind, which moves the position back in the
-same step. Real gaps (compaction, transactions, retention) were never fetched, so they hold nothing up.
+position moves past it, and leaves it only by `GuardedConsumer.done`, or by a rewind, which moves the position back in
+the same step. Real gaps (compaction, transactions, retention) were never fetched, so they hold nothing up.
 
-Extension points used: `App.transport` (settable), `Transport.Consumer`, and the overridable methods of the two subclasses.
+Extension points used: `App.transport` (settable), `Transport.Consumer`, and overridable methods of the two subclasses.
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
@@ -81,7 +81,7 @@ class Ledger:
                     partition.after_last = batch[-1].offset + 1
 
     def done(self, tp: TP, offset: int) -> None:
-        """The record needs nothing more. A record that was rewound meanwhile and not fetched again yet stays unknown."""
+        """The record needs nothing more. One that was rewound meanwhile, and not fetched again yet, stays unknown."""
         with self._lock:
             partition = self._partitions.get(tp)
             entry = partition.unhandled.pop(offset, None) if partition else None

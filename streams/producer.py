@@ -1,7 +1,7 @@
 """Publishes records and waits until the broker has them. Owns the one producer of a process.
 
-It must never report a record as written that the broker has not acknowledged (acks=all), nor change the order of records
-with equal topic and key.
+It must never report a record as written that the broker has not acknowledged (acks=all), nor change the order of
+records with equal topic and key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_WITHIN: Final = 10.0
 DELIVER_WITHIN: Final = 15.0
-"""Seconds until publish() gives up. The records may still have arrived: whoever publishes again may write them twice."""
+"""Seconds until publish() gives up. The records may still have arrived: to publish again may write them twice."""
 CLOSE_WITHIN: Final = 3.0
 BATCH_BYTES: Final = 256 * 1024
 
@@ -55,7 +55,7 @@ class Producer:
         await self._producer()
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Raises the first thing that the broker said, KafkaError or TimeoutError; then some of the records may be written."""
+        """Raises the first thing the broker said, KafkaError or OSError; some of the records may then be written."""
         if not records:
             return
         producer = await self._producer()
@@ -68,7 +68,7 @@ class Producer:
             self._retire(producer)
             raise TimeoutError(f"{self._brokers} did not acknowledge within {DELIVER_WITHIN:.0f} s") from None
         except KafkaError:
-            # After a lost batch the sequence of an idempotent producer has a gap, and every later record would be refused.
+            # After a lost batch an idempotent producer's sequence has a gap, and every later record would be refused.
             self._retire(producer)
             raise
 

@@ -55,7 +55,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
 
 
 async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication: int = 1) -> list[str]:
-    """Creates what is missing. Returns a line for each topic that exists with another number of partitions, and leaves it.
+    """Creates what is missing. Returns a line for each topic that has another number of partitions, and leaves it so.
 
     Raises KafkaError when the broker is out of reach or refuses a topic.
     """

@@ -1,0 +1,41 @@
+"""What tests of several packages share: a broker, and waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from uuid import uuid4
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of a broker: the embedded one, or the one TOCSIN_TEST_KAFKA names."""
+    if given := os.environ.get("TOCSIN_TEST_KAFKA"):
+        yield given
+        return
+    if find_spec("streams.embedded.broker") is None:
+        pytest.skip("no embedded broker yet; set TOCSIN_TEST_KAFKA=host:port to use another")
+    with embedded_broker(tmp_path_factory.mktemp("broker")) as address:
+        yield address
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name for a topic or consumer group that no other test uses."""
+    return f"t-{uuid4().hex[:12]}"
+
+
+async def until(condition: Callable[[], bool], within: float = 15.0) -> None:
+    """Waits for a condition that only other tasks or processes can make true."""
+    deadline = monotonic() + within
+    while not condition():
+        assert monotonic() < deadline, "the condition did not become true in time"
+        await asyncio.sleep(0.01)
