@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH: Final = 256
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+ACCUMULATE_WITHIN: Final = 0.01
 POLL_RECORDS: Final = 1000
 FETCH_BYTES: Final = 1024 * 1024
 """Per partition and fetch. A larger record still arrives, alone: brokers return at least one (KIP-74)."""
@@ -93,11 +94,13 @@ class Consumption:
         self._settler = Settler(agent, done=self._done, **rules)
         self._inbox: deque[Message] = deque()  # bounded by the ledger's window: nothing more is fetched beyond it
         self._arrived = asyncio.Event()
+        self._stream_is_empty: Callable[[], bool] = lambda: True
         self._finishing = False
         self._last_batch: tuple[int, float, float] | None = None  # records, seconds, ended at
 
     async def fill(self, stream: Any) -> None:
         """The Faust agent: takes what the stream has, and never waits, since a full stream would stop every topic."""
+        self._stream_is_empty = stream.channel.queue.empty
         async for event in stream.noack().events():
             self._inbox.append(event.message)
             self._arrived.set()
@@ -105,6 +108,7 @@ class Consumption:
     async def run(self) -> None:
         while not self._finishing:
             await self._arrived.wait()
+            await self._accumulate()
             generation = self._app.consumer_generation_id
             batch = self._take(generation)
             if not batch:
@@ -134,6 +138,14 @@ class Consumption:
             since_last_batch_seconds=None if ended_at is None else now - ended_at,
             trouble=self._settler.trouble,
         )
+
+    async def _accumulate(self) -> None:
+        """Waits for what is fetched already and only microseconds away; never for what may come."""
+        delivering, until = self._app.guarded_consumer.delivering, monotonic() + ACCUMULATE_WITHIN
+        while len(self._inbox) < self._max_batch and monotonic() < until:
+            if not delivering[self._topic] and self._stream_is_empty():
+                return
+            await asyncio.sleep(0)
 
     def _take(self, generation: int | None) -> list[Record]:
         batch: list[Record] = []

@@ -14,21 +14,23 @@ Internals relied on, each checked by tests/streams/test_faust_internals.py becau
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
     commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
-  AIOKafkaConsumerThread: _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash
+  AIOKafkaConsumerThread: on_start, _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash,
+    _start_thread
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -43,6 +45,7 @@ POLL_WITHIN: Final = 0.05
 NOTHING: Final = frozenset({TP("", -1)})
 """Matches no partition. (aiokafka takes an empty set to mean all of them.)"""
 COMMIT_ON_REVOKE_WITHIN: Final = 2.0
+LONGEST_PAUSE: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -137,6 +140,20 @@ class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
 
     consumer: GuardedConsumer
 
+    async def on_start(self) -> None:
+        """Keeps trying while no broker answers; any other refusal ends the application."""
+        pause, level = 0.1, logging.WARNING
+        while not self.should_stop:
+            try:
+                await super().on_start()
+            except KafkaConnectionError as error:
+                log.log(level, "no broker answers, trying again until one does: %s", error)
+                await self._ensure_consumer().stop()
+                await self.sleep(pause)
+                pause, level = min(2 * pause, LONGEST_PAUSE), logging.DEBUG
+            else:
+                return
+
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         records = await super()._fetch_records(*args, **kwargs)
         self.consumer.ledger.fetched(records)
@@ -157,9 +174,14 @@ class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
             self.consumer.ledger.forget([tp])
         return {TP(*tp): offset for tp, offset in committed.items()}
 
+    # Faust prints tracebacks in these two; the reason reaches people as the exception of run_app instead.
+
     def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
-        # Faust prints a traceback to stderr here; the reason reaches people as the exception of run_app.
         log.debug(msg.format(*fmt), exc_info=True)
+
+    def _start_thread(self) -> None:
+        with contextlib.suppress(KafkaError, OSError):
+            super()._start_thread()
 
 
 class GuardedConsumer(driver.Consumer):
@@ -167,6 +189,8 @@ class GuardedConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.ledger = Ledger()
+        self.delivering: Counter[str] = Counter()
+        """Per topic, how many records are about to be put into its stream."""
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> GuardedConsumerThread:
@@ -231,10 +255,16 @@ class GuardedConsumer(driver.Consumer):
                 raise
 
     async def _deliver(self, records: Any) -> None:
-        for number, (tp, record) in enumerate(self.scheduler.iterate(records), start=1):
-            await self.callback(self._to_message(tp, record))
-            if number % 100 == 0:
-                await asyncio.sleep(0)
+        for tp, batch in records.items():
+            self.delivering[tp.topic] += len(batch)
+        try:
+            for number, (tp, record) in enumerate(self.scheduler.iterate(records), start=1):
+                await self.callback(self._to_message(tp, record))
+                self.delivering[tp.topic] -= 1
+                if number % 100 == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self.delivering.clear()
 
     async def _rewind_unless_reassigned(self) -> None:
         try:
