@@ -25,7 +25,8 @@ from yarl import URL
 
 from models.records import Agent, Record
 from streams.batches import Abandoned, DeadLetter, Settler
-from streams.guard import WINDOW_RECORDS, GuardedConsumer, GuardedTransport
+from streams.guard import GuardedConsumer, GuardedTransport
+from streams.ledger import WINDOW_RECORDS
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Consumption:
                 self._arrived.clear()
                 continue
             started = monotonic()
-            with contextlib.suppress(Abandoned):
+            with self._app.guarded_consumer.batch_in_hand(self._topic), contextlib.suppress(Abandoned):
                 await self._settler.settle(batch, self._still_ours(generation))
             self._last_batch = (len(batch), monotonic() - started, monotonic())
 
@@ -150,6 +151,8 @@ class Consumption:
     def _take(self, generation: int | None) -> list[Record]:
         batch: list[Record] = []
         size = 0
+        if self._app.guarded_consumer.handing_over:
+            self._inbox.clear()  # rewound, and fetched again by whoever gets the partitions
         while self._inbox and len(batch) < self._max_batch:
             message = self._inbox[0]
             size += len(message.value or b"")
@@ -161,7 +164,8 @@ class Consumption:
         return batch
 
     def _still_ours(self, generation: int | None) -> Callable[[], bool]:
-        return lambda: not self._finishing and self._app.consumer_generation_id == generation
+        app, consumer = self._app, self._app.guarded_consumer
+        return lambda: not (self._finishing or consumer.handing_over) and app.consumer_generation_id == generation
 
     def _done(self, records: Sequence[Record]) -> None:
         consumer = self._app.guarded_consumer

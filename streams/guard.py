@@ -1,7 +1,7 @@
 """The at-least-once guard: a Faust transport that never commits past a record that is not yet handled.
 
-Owns the ledger of what was fetched and not yet handled, and through it every offset this application commits. It must
-never commit an offset above the lowest unhandled record of a partition, nor let Faust's own acknowledgements decide.
+Owns the fetching and, by the ledger of streams/ledger.py, every offset this application commits. It must never commit an
+offset above the lowest unhandled record of a partition, nor let Faust's own acknowledgements decide.
 
 Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606),
 a raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like
@@ -13,7 +13,7 @@ Extension points used: `App.transport` (settable), `Transport.Consumer`, and ove
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
-    commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
+    on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
   AIOKafkaConsumerThread: on_start, _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash,
     _start_thread
 """
@@ -23,116 +23,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from time import monotonic
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
-from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
+from streams.ledger import Ledger
+
 log = logging.getLogger(__name__)
 
-WINDOW_RECORDS: Final = 4096
-"""Records of one topic fetched and not yet handled beyond which it is not fetched: a slow topic stops no other."""
-WINDOW_BYTES: Final = 64 * 1024 * 1024
 POLL_WITHIN: Final = 0.05
 """Seconds of one fetch while some topic is at its bound, so that it is asked for again soon after it has room."""
 NOTHING: Final = frozenset({TP("", -1)})
 """Matches no partition. (aiokafka takes an empty set to mean all of them.)"""
-COMMIT_ON_REVOKE_WITHIN: Final = 2.0
+HAND_OVER_WITHIN: Final = 2.0
+"""Seconds by which a rebalance is held up so that batches in hand can end and be committed, instead of being repeated."""
 LONGEST_PAUSE: Final = 2.0
-
-
-@dataclass(slots=True)
-class _Partition:
-    unhandled: dict[int, tuple[float, int]] = field(default_factory=dict)  # offset -> (fetched at, monotonic; bytes)
-    after_last: int | None = None  # the offset after the last one fetched
-
-
-@dataclass(slots=True)
-class _Load:
-    records: int = 0
-    size: int = 0
-
-
-class Ledger:
-    """What was fetched and not yet handled, per partition. Filled in the consumer's thread, read in the loop's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._partitions: dict[TP, _Partition] = {}
-        self._loads: dict[str, _Load] = defaultdict(_Load)
-
-    def fetched(self, records: Mapping[TP, Sequence[ConsumerRecord[bytes | None, bytes | None]]]) -> None:
-        now = monotonic()
-        with self._lock:
-            for tp, batch in records.items():
-                partition = self._partitions.setdefault(TP(*tp), _Partition())
-                load = self._loads[tp.topic]
-                for record in batch:
-                    size = len(record.key or b"") + len(record.value or b"")
-                    if record.offset not in partition.unhandled:
-                        load.records += 1
-                        load.size += size
-                        partition.unhandled[record.offset] = (now, size)
-                if batch:
-                    partition.after_last = batch[-1].offset + 1
-
-    def done(self, tp: TP, offset: int) -> None:
-        """The record needs nothing more. One that was rewound meanwhile, and not fetched again yet, stays unknown."""
-        with self._lock:
-            partition = self._partitions.get(tp)
-            entry = partition.unhandled.pop(offset, None) if partition else None
-            if entry is not None:
-                load = self._loads[tp.topic]
-                load.records -= 1
-                load.size -= entry[1]
-
-    def forget(self, tps: Iterable[TP]) -> None:
-        """The partitions are no longer ours, or are about to be fetched again from their committed offset."""
-        with self._lock:
-            for tp in tps:
-                partition = self._partitions.pop(TP(*tp), None)
-                if partition is not None:
-                    load = self._loads[tp.topic]
-                    load.records -= len(partition.unhandled)
-                    load.size -= sum(size for _, size in partition.unhandled.values())
-
-    def committable(self, tp: TP) -> int | None:
-        """The lowest unhandled offset, or the one after the last fetched; None when nothing was fetched."""
-        with self._lock:
-            partition = self._partitions.get(tp)
-            if partition is None:
-                return None
-            # min(), not the first: after a log was cut short, fetched offsets do not only grow.
-            return min(partition.unhandled) if partition.unhandled else partition.after_last
-
-    def partitions(self) -> list[TP]:
-        with self._lock:
-            return list(self._partitions)
-
-    def has_room(self, topic: str) -> bool:
-        load = self._loads.get(topic)
-        return load is None or (load.records < WINDOW_RECORDS and load.size < WINDOW_BYTES)
-
-    def in_flight(self, topic: str) -> int:
-        load = self._loads.get(topic)
-        return load.records if load else 0
-
-    def oldest_fetched_at(self, topic: str) -> float | None:
-        """Monotonic instant at which the oldest unhandled record of the topic was fetched."""
-        with self._lock:
-            firsts = (
-                next(iter(partition.unhandled.values()))[0]
-                for tp, partition in self._partitions.items()
-                if tp.topic == topic and partition.unhandled
-            )
-            return min(firsts, default=None)
 
 
 class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
@@ -191,6 +100,11 @@ class GuardedConsumer(driver.Consumer):
         self.ledger = Ledger()
         self.delivering: Counter[str] = Counter()
         """Per topic, how many records are about to be put into its stream."""
+        self.handing_over = False
+        """Partitions are being taken away: no new batch may be begun until others are assigned."""
+        self._in_hand: set[str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> GuardedConsumerThread:
@@ -220,12 +134,30 @@ class GuardedConsumer(driver.Consumer):
         return committed
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.handing_over = True
         try:
-            await asyncio.wait_for(self.commit(), COMMIT_ON_REVOKE_WITHIN)  # spares the next owner what is done
+            async with asyncio.timeout(HAND_OVER_WITHIN):
+                await self._idle.wait()
+                await self.commit()
         except TimeoutError:
-            log.info("partitions taken away before the last commit was answered: some records will be repeated")
+            log.info("partitions are taken away from batches in hand: their records will be repeated")
         self.ledger.forget(revoked)
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.handing_over = False  # first: what is fetched from here on counts
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @contextlib.contextmanager
+    def batch_in_hand(self, topic: str) -> Iterator[None]:
+        self._in_hand.add(topic)
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_hand.discard(topic)
+            if not self._in_hand:
+                self._idle.set()
 
     # Fetching
 

@@ -9,7 +9,7 @@ from faust.types import TP
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.guard import WINDOW_RECORDS, Ledger
+from streams.ledger import WINDOW_RECORDS, Ledger
 
 TP0 = TP("topic", 0)
 
