@@ -6,8 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from uuid import uuid4
@@ -21,10 +21,24 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("TOCSIN_TEST_KAFKA"):
         yield given
         return
-    if find_spec("streams.embedded.broker") is None:
-        pytest.skip("no embedded broker yet; set TOCSIN_TEST_KAFKA=host:port to use another")
     with embedded_broker(tmp_path_factory.mktemp("broker")) as address:
         yield address
+
+
+@contextmanager
+def embedded_broker(folder: Path, bind: str = "127.0.0.1:0") -> Iterator[str]:
+    """The embedded broker in a process of its own, until the block ends."""
+    command = [sys.executable, "-m", "streams.embedded.broker", "--data-dir", str(folder), "--bind", bind]
+    with (folder / "output").open("ab") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address, f"the broker did not start: {(folder / 'output').read_text()}"
+        yield address
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ What a record is called decides its fate: `poison-…` is unreadable, `bug-…` 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -84,6 +85,7 @@ async def stock(brokers: str, topic: str, group: str, folder: Path, session: flo
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     kind, brokers, topic, group, folder, session = sys.argv[1:]
     run = {"guarded": guarded, "stock": stock}[kind]
     asyncio.run(run(brokers, topic, group, Path(folder), float(session)))
