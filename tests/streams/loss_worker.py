@@ -18,7 +18,8 @@ from pathlib import Path
 import faust
 
 from models.records import Record, Unreadable
-from streams.consume import attach, faust_app, run_app
+from streams.consume import attach
+from streams.group import faust_app, run_app
 
 
 class Books:

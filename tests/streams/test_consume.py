@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from models.records import Agent, Outgoing, Record, Unreadable
 from streams.batches import Abandoned, Settler
-from streams.consume import Consumption, attach, faust_app, run_app
+from streams.consume import Consumption, attach
+from streams.group import faust_app, run_app
 from streams.ledger import WINDOW_RECORDS
 from streams.producer import Producer
 from streams.topics import MAX_RECORD_BYTES, WEEK, Topic, declare

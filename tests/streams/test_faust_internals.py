@@ -1,4 +1,4 @@
-"""What streams/guard.py and streams/consume.py take for granted about Faust. A failure here means: read upstream's change first.
+"""What streams/guard.py and streams/group.py take for granted about Faust. A failure here means: read upstream's change first.
 
 Faust is pinned exactly. Whoever moves the pin compares the listed methods with the sources they were read from, checks the
 guard against them, and then writes the new version and fingerprints down here.
@@ -21,8 +21,8 @@ from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread
 
-from streams.consume import App as GuardedApp
-from streams.consume import faust_app
+from streams.group import App as GuardedApp
+from streams.group import faust_app
 from streams.guard import GuardedConsumer, GuardedConsumerThread, GuardedTransport
 
 
