@@ -1,0 +1,145 @@
+"""The APIs about consumer groups: the fields of one request in, those of its response out.
+
+Owns the shapes per version. Decides nothing about groups (`groups.py`) or what they have committed (`offsets.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.embedded.broker.connection import Address
+from streams.embedded.broker.groups import Coordinator, JoinRequest
+from streams.embedded.broker.log import Log
+from streams.embedded.broker.offsets import MAX_METADATA, Committed, CommittedOffsets
+from streams.embedded.broker.protocol import Api, ErrorCode, ProtocolViolation, Request
+from streams.embedded.broker.storage import StorageError
+from streams.embedded.broker.topics_api import NODE, Fields, throttled
+
+_NO_OFFSET = Committed(-1, "")
+
+
+class GroupsApi:
+    """FindCoordinator, group membership, and committed offsets."""
+
+    def __init__(self, log: Log, coordinator: Coordinator, offsets: CommittedOffsets) -> None:
+        self._log = log
+        self._coordinator = coordinator
+        self._offsets = offsets
+
+    async def answer(self, request: Request, fields: Fields, address: Address) -> Fields:
+        """The fields of the response to any of these."""
+        match request.api:
+            case Api.OFFSET_COMMIT:
+                return await self.commit(request, fields)
+            case Api.HEARTBEAT:
+                return (*throttled(request, 1), self._coordinator.heartbeat(*fields))
+            case Api.OFFSET_FETCH:
+                return self.fetch_offsets(request, fields)
+            case Api.FIND_COORDINATOR:
+                return self.find(request, address)
+            case Api.JOIN_GROUP:
+                return await self.join(request, fields)
+            case Api.SYNC_GROUP:
+                return await self.sync(request, fields)
+            case Api.LEAVE_GROUP:
+                return (*throttled(request, 1), self._coordinator.leave(*fields))
+            case Api.LIST_GROUPS:
+                return self.list_groups(request)
+            case Api.DESCRIBE_GROUPS:
+                return (*throttled(request, 1), [self._describe(name or "") for name in fields[0] or ()])
+            case Api.DELETE_GROUPS:
+                return (0, [(name, await self._delete(name)) for name in fields[0] or ()])
+            case _:
+                raise ProtocolViolation(f"{request.api.name} is not answered here")
+
+    def find(self, request: Request, address: Address) -> Fields:
+        return (0, ErrorCode.NONE, None, NODE, *address) if request.version >= 1 else (ErrorCode.NONE, NODE, *address)
+
+    async def join(self, request: Request, fields: Fields) -> Fields:
+        group, session_ms, rebalance_ms, member_id, protocol_type, protocols = fields
+        spoken = tuple((name or "", metadata or b"") for name, metadata in protocols or ())
+        times = (session_ms / 1000, max(rebalance_ms, 0) / 1000)
+        joined = await self._coordinator.join(
+            JoinRequest(group or "", member_id or "", request.client_id, *times, protocol_type or "", spoken)
+        )
+        place = (joined.error, joined.generation, joined.protocol, joined.leader, joined.member_id, joined.members)
+        return (*throttled(request, 2), *place)
+
+    async def sync(self, request: Request, fields: Fields) -> Fields:
+        group, generation, member_id, assignments = fields
+        given = {member: assignment or b"" for member, assignment in assignments or ()}
+        synced = await self._coordinator.sync(group, generation, member_id, given)
+        return (*throttled(request, 1), *synced)
+
+    async def commit(self, request: Request, fields: Fields) -> Fields:
+        group, generation, member_id, _, topics = fields
+        refused = self._coordinator.may_commit(group or "", generation, member_id)
+        accepted: dict[int, Committed] = {}
+        answers = []
+        for topic, parts in topics or ():
+            errors = []
+            for number, offset, metadata in parts or ():
+                partition = self._log.partition(topic, number)
+                error = refused
+                if error is ErrorCode.NONE and partition is None:
+                    error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                if error is ErrorCode.NONE and len(metadata or "") > MAX_METADATA:
+                    error = ErrorCode.OFFSET_METADATA_TOO_LARGE
+                if error is ErrorCode.NONE and partition is not None:
+                    accepted[partition.id] = Committed(offset, metadata or "")
+                errors.append((number, error))
+            answers.append((topic, errors))
+        if accepted:
+            try:
+                await self._offsets.commit(group or "", accepted)
+            except StorageError:
+                answers = [(topic, [(number, _unwritten(error)) for number, error in parts]) for topic, parts in answers]
+        return (*throttled(request, 3), answers)
+
+    def fetch_offsets(self, request: Request, fields: Fields) -> Fields:
+        group, topics = fields
+        committed = self._offsets.of(group)
+        if topics is None:
+            topics = [(t.name, [p.number for p in t.partitions if p.id in committed]) for t in self._log.topics.values()]
+            topics = [(topic, numbers) for topic, numbers in topics if numbers]
+        answers = []
+        for topic, numbers in topics:
+            parts = []
+            for number in numbers or ():
+                partition = self._log.partition(topic, number)
+                held = _NO_OFFSET if partition is None else committed.get(partition.id, _NO_OFFSET)
+                parts.append((number, *held, ErrorCode.NONE))
+            answers.append((topic, parts))
+        error = (ErrorCode.NONE,) if request.version >= 2 else ()
+        return (*throttled(request, 3), answers, *error)
+
+    def list_groups(self, request: Request) -> Fields:
+        live = {name: group.protocol_type for name, group in self._coordinator.groups.items()}
+        names = live | {name: live.get(name, "consumer") for name in self._offsets.groups}
+        return (*throttled(request, 1), ErrorCode.NONE, list(names.items()))
+
+    def _describe(self, name: str) -> Fields:
+        group = self._coordinator.groups.get(name)
+        if group is None:
+            return (ErrorCode.NONE, name, "Empty" if self._offsets.of(name) else "Dead", "", "", [])
+        members: list[Fields] = [
+            (member.id, member.client_id, "", dict(member.protocols).get(group.protocol, b""), member.assignment)
+            for member in group.members.values()
+        ]
+        return (ErrorCode.NONE, name, group.state.value, group.protocol_type, group.protocol, members)
+
+    async def _delete(self, name: str) -> ErrorCode:
+        if name in self._coordinator.groups:
+            return ErrorCode.NON_EMPTY_GROUP
+        if not self._offsets.of(name):
+            return ErrorCode.GROUP_ID_NOT_FOUND
+        try:
+            await self._offsets.forget(name)
+        except StorageError:
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        return ErrorCode.NONE
+
+
+def _unwritten(error: ErrorCode) -> ErrorCode:
+    """What a commit is told when the disk refused: a client looks for the coordinator again, and retries."""
+    return ErrorCode.COORDINATOR_NOT_AVAILABLE if error is ErrorCode.NONE else error

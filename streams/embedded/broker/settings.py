@@ -1,0 +1,36 @@
+"""The broker's limits, and the one error it stops with. Owns no behaviour; read by every other module of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+MIB = 1024 * 1024
+
+
+class BrokerError(Exception):
+    """The broker cannot start or go on; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """Limits of one broker. The Kafka setting that each one stands for is named where there is one."""
+
+    max_message_bytes: int = 12 * MIB  # message.max.bytes; a webhook of 10 MB and its headers fit
+    max_frame_bytes: int = 100 * MIB  # socket.request.max.bytes
+    max_fetch_bytes: int = 16 * MIB  # what one Fetch may hold in memory, whatever the client asks for
+    max_log_bytes: int = 8 * 1024 * MIB  # all topics together; a produce beyond it is refused, never dropped
+    tail_bytes: int = 16 * MIB  # newest batches kept in memory, all partitions together
+    retention: timedelta = timedelta(days=7)  # log.retention.ms; a topic's retention.ms goes before it
+    retention_bytes: int = -1  # log.retention.bytes, per partition; -1 is unlimited
+    retention_every: timedelta = timedelta(seconds=30)
+    producer_expiry: timedelta = timedelta(days=7)  # producer.id.expiration.ms; a producer silent for longer is forgotten
+    default_partitions: int = 1  # num.partitions, of a topic that is created by being asked for
+    max_partitions: int = 10_000
+    max_connections: int = 1_000
+    connection_idle: timedelta = timedelta(minutes=10)  # connections.max.idle.ms
+    min_session: timedelta = timedelta(milliseconds=500)  # group.min.session.timeout.ms
+    max_session: timedelta = timedelta(minutes=30)  # group.max.session.timeout.ms
+    # After a restart the members of a group are remembered; one that does not call within this time (a heartbeat
+    # interval and a bit) is taken for dead, so that a machine that came back whole does not wait for its own ghosts.
+    returning_member_grace: timedelta = timedelta(seconds=4)

@@ -1,0 +1,67 @@
+"""The newest batches in memory, so that a consumer that keeps up never waits for the disk. Bounded."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+
+_COMPACT = 512
+
+
+class Tail:
+    """The newest stored batches of one partition, without a gap up to its high watermark."""
+
+    __slots__ = ("_bases", "_batches", "_head", "end", "start")
+
+    def __init__(self, end_offset: int) -> None:
+        self.end = end_offset  # the partition's high watermark
+        self.start = end_offset  # the first offset held here; `end` while nothing is
+        self._bases: list[int] = []
+        self._batches: list[bytes] = []
+        self._head = 0
+
+    def read(self, offset: int, max_bytes: int) -> list[bytes]:
+        """Whole batches from the one that holds `offset` (at or above `start`) on: one, and more up to `max_bytes`."""
+        at = max(bisect_right(self._bases, offset, self._head) - 1, self._head)
+        taken: list[bytes] = []
+        for index in range(at, len(self._batches)):
+            batch = self._batches[index]
+            max_bytes -= len(batch)
+            if taken and max_bytes < 0:
+                break
+            taken.append(batch)
+        return taken
+
+    def append(self, data: bytes, next_offset: int) -> None:
+        """Add the batch between `end` and `next_offset`."""
+        self._bases.append(self.end)
+        self._batches.append(data)
+        self.end = next_offset
+
+    def drop_oldest(self) -> int:
+        """Forget one batch; its size."""
+        size = len(self._batches[self._head])
+        self._batches[self._head] = b""
+        self._head += 1
+        if self._head == len(self._bases) or self._head == _COMPACT:
+            del self._bases[: self._head], self._batches[: self._head]
+            self._head = 0
+        self.start = self._bases[self._head] if self._bases else self.end
+        return size
+
+
+class TailCache:
+    """Keeps all tails together within `max_bytes`; the oldest batch of any partition goes first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._order: deque[Tail] = deque()
+
+    def append(self, tail: Tail, data: bytes, next_offset: int) -> None:
+        """Add the newest batch of one partition, which ends before `next_offset`."""
+        tail.append(data, next_offset)
+        self._order.append(tail)
+        self._bytes += len(data)
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._order.popleft().drop_oldest()

@@ -1,0 +1,87 @@
+"""The topics, as a literal table. Owns their names and limits; must never alter or delete a topic that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+MAX_RECORD_BYTES: Final = 12 * 1024 * 1024
+"""A webhook of 10 MiB and what is added to it. Receiver, producer and topics agree on this figure."""
+BATCH_OVERHEAD_BYTES: Final = 64 * 1024
+PARTITIONS: Final = 8
+WEEK: Final = timedelta(days=7)
+REQUEST_WITHIN: Final = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    retention: timedelta
+    partitions: int = PARTITIONS
+    max_record_bytes: int = MAX_RECORD_BYTES
+
+    def configuration(self) -> dict[str, str]:
+        return {
+            "retention.ms": str(self.retention // timedelta(milliseconds=1)),
+            "max.message.bytes": str(self.max_record_bytes + BATCH_OVERHEAD_BYTES),
+            "cleanup.policy": "delete",
+        }
+
+
+WEBHOOKS: Final = "alertmanager.webhooks"
+SIGNALS: Final = "incident.signals"
+EVENTS: Final = "incident.events"
+REVIEW_SIGNALS: Final = "review.signals"
+DELIVERIES_PAGERDUTY: Final = "deliveries.pagerduty"
+DELIVERIES_SLACK: Final = "deliveries.slack"
+DELIVERIES_STATUSPAGE: Final = "deliveries.statuspage"
+DEAD_LETTERS: Final = "dead.letters"
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(WEBHOOKS, WEEK),
+    Topic(SIGNALS, WEEK),
+    Topic(EVENTS, 4 * WEEK),  # the public feed: a reader may be away for a while
+    Topic(REVIEW_SIGNALS, WEEK),
+    Topic(DELIVERIES_PAGERDUTY, WEEK),
+    Topic(DELIVERIES_SLACK, WEEK),
+    Topic(DELIVERIES_STATUSPAGE, WEEK),
+    Topic(DEAD_LETTERS, 13 * WEEK),  # people look at these, and replay them
+)
+
+
+async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication: int = 1) -> list[str]:
+    """Creates what is missing. Returns a line for each topic that has another number of partitions, and leaves it so.
+
+    Raises KafkaError when the broker is out of reach or refuses a topic.
+    """
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=brokers, request_timeout_ms=REQUEST_WITHIN // timedelta(milliseconds=1)
+    )
+    try:
+        await admin.start()
+        found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        missing = [topic for topic in topics if topic.name not in found]
+        if missing:
+            await _create(admin, missing, replication)
+    finally:
+        await admin.close()
+    return [
+        f"topic {topic.name} has {found[topic.name]} partitions, expected {topic.partitions}; left as it is"
+        for topic in topics
+        if found.get(topic.name, topic.partitions) != topic.partitions
+    ]
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:
+    response = await admin.create_topics(
+        [NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.configuration()) for topic in topics]
+    )
+    for name, code, *reason in response.topic_errors:
+        error: type[KafkaError] = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # another process was faster
+            raise error(f"topic {name} could not be created: {reason[0] if reason and reason[0] else error.__name__}")
