@@ -1,4 +1,4 @@
-"""What a place on this machine refuses, in words for people. Owns the one line; never prints it and never ends a process."""
+"""What goes wrong with places on this machine, in one line for people. Never prints it, never ends a process."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import errno
 from pathlib import Path
 
 
-class Unusable(RuntimeError):
-    """Trying again will not help before a person acts; the message is one line that says what is wrong and what to do."""
+class Failed(RuntimeError):
+    """Something ended that should not have; the message is one line for people. Starting it again may help."""
+
+
+class Unusable(Failed):
+    """Starting again will not help before a person acts; the line says what is wrong and what to do."""
 
 
 _SAYINGS = {
     errno.ENOSPC: "the disk that holds {place} is full: free some space, then start again",
     errno.EDQUOT: "the disk quota for {place} is used up: free some space, then start again",
     errno.EROFS: "{place} is on a read-only file system: set TOCSIN_DATA_DIR to a folder that can be written",
-    errno.EACCES: "no permission to write {place}: make it writable for this user or set TOCSIN_DATA_DIR to another folder",
-    errno.EPERM: "no permission to write {place}: make it writable for this user or set TOCSIN_DATA_DIR to another folder",
+    errno.EACCES: "no permission to write {place}: make it writable for this user or set TOCSIN_DATA_DIR",
+    errno.EPERM: "no permission to write {place}: make it writable for this user or set TOCSIN_DATA_DIR",
     errno.ENOTDIR: "{place} is not a folder: set TOCSIN_DATA_DIR to one",
     errno.EEXIST: "{place} is not a folder: set TOCSIN_DATA_DIR to one",
     errno.ENAMETOOLONG: "the path {place} is too long: set TOCSIN_DATA_DIR to a shorter one",
@@ -34,7 +38,7 @@ def unusable(error: OSError, place: Path | str) -> Unusable:
 
 
 def private_folder(path: Path) -> Path:
-    """Makes the folder (for this user alone) where it is missing and proves that it can be written; raises `Unusable`."""
+    """Makes the folder, for this user alone, where it is missing; proves that it can be written. Raises `Unusable`."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / ".writable"

