@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import MappingProxyType
 from typing import BinaryIO
 
 from streams.processes import READY_FD, SUPERVISED
@@ -42,7 +41,7 @@ class Child:
 
     name: str
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default=MappingProxyType({}))
+    env: Mapping[str, str] = field(default_factory=dict)
     after: Sequence[str] = ()
     provides: str | None = None
     """The environment variable that tells this child's address to those that come after it."""

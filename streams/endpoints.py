@@ -41,7 +41,7 @@ def find(data_dir: Path, name: str) -> str | None:
 
 def kept_port(data_dir: Path, name: str, host: str = "127.0.0.1") -> int:
     """A free port for `name`: the one of the last run if it still is, else a new one, which is remembered."""
-    path = data_dir / "ports.json"
+    path = private_folder(data_dir) / "ports.json"
     ports = _read(path)
     port = ports.get(name)
     if not isinstance(port, int) or not is_free(host, port):

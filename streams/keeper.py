@@ -33,7 +33,7 @@ class Watch:
 
 @dataclass(slots=True, eq=False)
 class Keeper:
-    """Starts after `before` are ready, and stops after `after` have ended."""
+    """Starts once those `before` it are ready; stops once all `after` it, near or far, have ended."""
 
     child: Child
     watch: Watch
@@ -59,14 +59,9 @@ class Keeper:
         if self.run is not None:
             self.run.kill()
 
-    def told(self) -> dict[str, str]:
-        """What the children before this one say to those after them."""
-        told: dict[str, str] = {}
-        for other in self.before:
-            told |= other.told()
-            if other.child.provides:
-                told[other.child.provides] = other.address
-        return told
+    def all_before(self) -> list[Keeper]:
+        """Those this child needs, and what they need in turn, each once."""
+        return list(dict.fromkeys(far for near in self.before for far in (*near.all_before(), near)))
 
     async def _run_again_and_again(self) -> None:
         restarts, failures, clock = self.child.restarts, 0, asyncio.get_running_loop().time
@@ -84,8 +79,9 @@ class Keeper:
     async def _one_run(self) -> str | None:
         """One run of the child: why it should not have ended, or None where all is well. Raises `Unusable`."""
         say, name = self.watch.say, self.child.name
+        told = {other.child.provides: other.address for other in self.all_before() if other.child.provides}
         try:
-            self.run = run = await Run.start(self.child, self.told(), lambda line: say(name, line))
+            self.run = run = await Run.start(self.child, told, lambda line: say(name, line))
         except OSError as error:
             raise Unusable(f"{name} cannot be started: {self.child.argv[0]}: {error.strerror}") from error
         try:

@@ -69,7 +69,7 @@ def _keepers(children: Sequence[Child], watch: Watch) -> list[Keeper]:
     keepers: dict[str, Keeper] = {}
     for child in children:
         keeper = Keeper(child, watch, tuple(keepers[name] for name in child.after))
-        for other in keeper.before:
+        for other in keeper.all_before():
             other.after.append(keeper)
         keepers[child.name] = keeper
     return list(keepers.values())

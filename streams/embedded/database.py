@@ -23,7 +23,6 @@ from streams.places import Unusable, private_folder
 
 _POLL = 0.02
 _STOP_WITHIN = 20.0
-_REFUSED_WITHIN = 2.0
 
 # fsync, full_page_writes and synchronous_commit stay at their default: on.
 _SETTINGS = (
@@ -74,15 +73,13 @@ class _Server:
 
     async def answers(self, stop: asyncio.Event) -> bool:
         """Waits for as long as recovery takes. False: told to stop meanwhile. Raises when PostgreSQL gives up."""
-        refusals = 0
         while not stop.is_set():
             if self.process.returncode is not None:
                 raise self.why()
             try:
                 await (await self.cluster.connect(self.host, self.port, "postgres")).close()
             except psycopg.OperationalError as error:
-                refusals += "password authentication failed" in str(error)
-                if refusals * _POLL > _REFUSED_WITHIN:
+                if self.cluster.log.tells_wrong_password(self.log_start):  # the port's holder might be a stranger
                     raise Unusable(
                         f"{self.cluster.folder}/password does not open the database beside it: restore it"
                     ) from error

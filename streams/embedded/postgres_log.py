@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.embedded.running import ROLE
 from streams.places import Failed, Unusable
 
 _LIMIT = 16 * 1024 * 1024
@@ -28,11 +29,12 @@ class PostgresLog:
         if self.size() > _LIMIT:
             self.path.replace(self.path.with_suffix(".log.1"))
 
+    def tells_wrong_password(self, since: int) -> bool:
+        return f'password authentication failed for user "{ROLE}"' in self._since(since)
+
     def why(self, since: int, place: str) -> Unusable | DatabaseDied:
         """The reason for an end, from what was written since the log had that size. `place` is the server's address."""
-        with self.path.open("rb") as log:
-            log.seek(max(since, self.size() - _TAIL))
-            said = log.read().decode(errors="replace")
+        said = self._since(since)
         folder = self.path.parent
         if "No space left on device" in said:
             return Unusable(f"the disk that holds {folder} is full: free some space, then start again")
@@ -46,3 +48,8 @@ class PostgresLog:
         return DatabaseDied(
             f"PostgreSQL ended: {complaints[-1] if complaints else 'it gave no reason'} (more in {self.path})"
         )
+
+    def _since(self, size: int) -> str:
+        with self.path.open("rb") as log:
+            log.seek(max(size, self.size() - _TAIL))
+            return log.read().decode(errors="replace")
