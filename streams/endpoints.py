@@ -16,7 +16,7 @@ from pathlib import Path
 from streams.places import private_folder, unusable
 from streams.runlock import current_run
 
-# Below the ranges that Linux (32768) and macOS (49152) use for outgoing connections, so that a port is not lost to one of
+# Below the ranges that Linux (32768) and macOS (49152) use for outgoing connections, so that no port is lost to one of
 # them while its server restarts.
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 

@@ -1,4 +1,4 @@
-"""Real processes for the supervisor's tests: `python -m tests.actors up PLAN DATA_DIR` and the children of those plans."""
+"""Real processes for the supervisor's tests: `python -m tests.actors up PLAN DATA_DIR` and the children of a plan."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ PLANS: dict[str, Callable[[Path], Sequence[Child]]] = {
 }
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 async def server(self: Supervised) -> None:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -60,14 +64,14 @@ async def server(self: Supervised) -> None:
     async with await asyncio.start_server(hang_up, "127.0.0.1", int(sys.argv[2])):
         self.ready(f"127.0.0.1:{sys.argv[2]}")
         await self.stop.wait()
-    print("stopped")
+    say("stopped")
 
 
 async def client(self: Supervised) -> None:
-    print(f"pid {os.getpid()} server {os.environ['TEST_SERVER']}")
+    say(f"pid {os.getpid()} server {os.environ['TEST_SERVER']}")
     self.ready("here")
     await self.stop.wait()
-    print("stopped")
+    say("stopped")
 
 
 async def database(self: Supervised) -> None:
@@ -80,7 +84,7 @@ async def refusing(_: Supervised) -> None:
 
 def blocked() -> None:
     end_with_parent()
-    print(f"pid {os.getpid()} blocked")
+    say(f"pid {os.getpid()} blocked")
     report_ready()
     time.sleep(600)
 
@@ -100,7 +104,7 @@ def main() -> int:
         case "deaf":
             deaf()
         case "task":
-            print("done")
+            say("done")
         case "crashing":
             return 7
         case name:

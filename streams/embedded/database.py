@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,8 @@ async def serve_database(
         server = _Server(cluster, host, port, cluster.log.size(), await _start(cluster, host, port))
         try:
             if await server.answers(stop):
-                await cluster.ensure_database(host, port)
                 ready(cluster.url(host, port))
-                await server.ended_or(stop)
+                await server.unless_it_ends(stop.wait())
         except psycopg.Error as error:
             raise server.why() from error
         finally:
@@ -74,30 +73,31 @@ class _Server:
     async def answers(self, stop: asyncio.Event) -> bool:
         """Waits for as long as recovery takes. False: told to stop meanwhile. Raises when PostgreSQL gives up."""
         while not stop.is_set():
-            if self.process.returncode is not None:
-                raise self.why()
             try:
-                await (await self.cluster.connect(self.host, self.port, "postgres")).close()
+                await self.unless_it_ends(self.cluster.ensure_database(self.host, self.port))
+            except psycopg.errors.DiskFull as error:
+                raise self.why() from error
             except psycopg.OperationalError as error:
                 if self.cluster.log.tells_wrong_password(self.log_start):  # the port's holder might be a stranger
                     raise Unusable(
                         f"{self.cluster.folder}/password does not open the database beside it: restore it"
                     ) from error
+                await asyncio.sleep(_POLL)
             else:
                 return True
-            await asyncio.sleep(_POLL)
         return False
 
-    async def ended_or(self, stop: asyncio.Event) -> None:
-        """Returns when told to stop; raises when PostgreSQL ends before that."""
-        stopping, ending = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self.process.wait())
+    async def unless_it_ends(self, doing: Coroutine[object, object, object]) -> None:
+        """Does that, unless PostgreSQL ends first; then raises why. (A stranger on our port may keep us waiting.)"""
+        done, ending = asyncio.create_task(doing), asyncio.create_task(self.process.wait())
         try:
-            await asyncio.wait((stopping, ending), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((done, ending), return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                raise self.why()
+            await done
         finally:
-            stopping.cancel()
+            done.cancel()
             ending.cancel()
-        if not stop.is_set():
-            raise self.why()
 
     async def end(self) -> None:
         """Fast shutdown; harder, when that takes too long (the next start then recovers)."""

@@ -142,7 +142,7 @@ def leave_behind(data_dir: Path, port: int) -> subprocess.Popen[bytes]:
         server = subprocess.Popen(
             [cluster.installation.postgres, "-D", cluster.files, "-p", str(port), "-c", "unix_socket_directories="],
             pass_fds=(lock,),
-            preexec_fn=cluster.identity.assume,
+            preexec_fn=cluster.identity.assume,  # noqa: PLW1509 - no thread runs here
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
@@ -215,14 +215,14 @@ async def test_as_root_in_a_directory_only_root_can_enter(tmp_path: Path) -> Non
     data_dir = only_root(tmp_path) / "data"
     async with serving(data_dir) as served:
         served.run("create table kept (word text)")
-        assert os.stat(f"/proc/{served.postmaster}").st_uid in {0, NOBODY}
+        assert Path(f"/proc/{served.postmaster}").stat().st_uid in {0, NOBODY}
 
     given = data_dir / "database"
     for path in (given, *given.rglob("*")):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)  # as where user namespaces are forbidden
     async with serving(data_dir) as served:
         assert served.run("select count(*) from kept") == [(0,)]
-        assert os.stat(f"/proc/{served.postmaster}").st_uid == NOBODY
+        assert Path(f"/proc/{served.postmaster}").stat().st_uid == NOBODY
     assert given.stat().st_uid == NOBODY, "it keeps its owner, who may want to start it without root next time"
 
 
