@@ -1,0 +1,116 @@
+"""What a process that `tocsin up` started owes it: say when it is ready, end when told to, and end when `up` is gone.
+
+The supervisor holds the other end of stdin, so its death, however it comes, reads as end of file here. Started by hand
+(in a container, say), the same process has no supervisor: it is ready in silence and ends by signal alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+
+from streams.places import Failed, Unusable, unusable
+
+SUPERVISED = "TOCSIN_SUPERVISED"
+"""In the environment: stdin is held open by the supervisor."""
+
+READY_FD = "TOCSIN_READY_FD"
+"""In the environment: the pipe on which to say where this process answers."""
+
+EXIT_UNUSABLE = 78  # EX_CONFIG of sysexits.h: starting again will not help before a person acts
+
+_ORPHAN_ENDS_WITHIN = 30.0  # seconds; an orphan that has not ended by then is cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """The child's side: `stop` is set once this process should end; `ready` says, once, where it answers."""
+
+    stop: asyncio.Event
+    ready: Callable[[str], None]
+
+
+def run_child(main: Callable[[Supervised], Coroutine[object, object, None]]) -> int:
+    """Runs a child to its end and returns its exit code; what failed is told in one line."""
+
+    async def run() -> None:
+        async with supervised() as self:
+            await main(self)
+
+    try:
+        asyncio.run(run())
+    except Failed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return EXIT_UNUSABLE if isinstance(failure, Unusable) else 1
+    except OSError as error:
+        sys.stderr.write(f"{unusable(error, error.filename or 'this machine')}\n")
+        return 1
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def supervised() -> AsyncIterator[Supervised]:
+    """For a process that owns its event loop: SIGTERM, SIGINT and the supervisor's end all set `stop`."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    watch = asyncio.create_task(_stop_when_orphaned(stop))
+    try:
+        yield Supervised(stop, report_ready)
+    finally:
+        watch.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def parent_gone() -> None:
+    """Returns once the supervisor is gone; never, in a process that has none."""
+    loop = asyncio.get_running_loop()
+    if SUPERVISED not in os.environ:
+        await loop.create_future()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while await reader.read(1024):
+            pass
+    finally:
+        transport.close()
+
+
+def end_with_parent() -> None:
+    """For a process whose framework owns loop and signals: a SIGTERM to itself once the supervisor is gone.
+
+    Works while the loop is blocked, too, and cuts the process off if SIGTERM does not end it.
+    """
+    if SUPERVISED in os.environ:
+        threading.Thread(target=_end_when_orphaned, name="end-with-parent", daemon=True).start()
+
+
+def report_ready(address: str = "") -> None:
+    """Tells the supervisor that this process answers, and where; later calls do nothing."""
+    fd = os.environ.pop(READY_FD, None)  # popped: once closed, the number may soon belong to another file
+    if fd is not None:
+        with contextlib.suppress(OSError), os.fdopen(int(fd), "w", encoding="utf-8") as pipe:
+            pipe.write(json.dumps({"address": address}) + "\n")
+
+
+async def _stop_when_orphaned(stop: asyncio.Event) -> None:
+    await parent_gone()
+    asyncio.get_running_loop().call_later(_ORPHAN_ENDS_WITHIN, os._exit, 1)
+    stop.set()
+
+
+def _end_when_orphaned() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_ENDS_WITHIN)
+    os._exit(1)

@@ -1,0 +1,34 @@
+"""Waiting for a condition with a deadline, so that no test sleeps for a time it hopes is long enough."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], within: float = 15.0) -> T:
+    """The condition's first true value; fails once `within` seconds are over."""
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {within:g} s"
+        time.sleep(0.01)
+    return value
+
+
+def has_ended(pid: int) -> bool:
+    """Whether that process is gone, or dead and only waiting for its parent to notice."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    state = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return not state.strip() or state.startswith("Z")
