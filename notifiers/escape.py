@@ -1,0 +1,78 @@
+"""What text from alerts and people may become: cleaned, cut to size, and inert in Slack and in JSON.
+
+Pure functions. Never decides what is said; a value that passed through here can hurt neither a format nor a reader.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+ELLIPSIS = "…"
+_LINE_BREAKS = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Controls have no place in XML or JSON readers; bidirectional overrides can make a sentence read as another one.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_BROADCAST = re.compile(r"@(?=\s*(?:channel|here|everyone|group)\b)", re.IGNORECASE)
+_ZERO_WIDTH_SPACE = "\u200b"
+_MRKDWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
+_MAX_URL = 1000
+
+
+def clean(text: object, *, lines: bool = False) -> str:
+    """`text` without controls, lone surrogates and bidirectional overrides; on one line unless `lines`."""
+    kept = _LINE_BREAKS.sub("\n", str(text)).replace("\t", " ")
+    kept = _SURROGATES.sub("\ufffd", _UNWANTED.sub("", kept)).strip()
+    return kept if lines else " ".join(kept.split())
+
+
+def _cut(text: str, limit: int, piece: Callable[[str], str]) -> str:
+    """Every character through `piece`, as many as fit; a piece is never split, and what was cut ends in an ellipsis.
+
+    Characters outside the basic plane count as two, as providers count them.
+    """
+    pieces: list[str] = []
+    size, fits, room = 0, 0, limit - len(ELLIPSIS)
+    for character in text:
+        part = piece(character)
+        size += len(part) + (ord(character) > 0xFFFF)
+        if size > limit:
+            return "".join(pieces[:fits]).rstrip() + ELLIPSIS
+        pieces.append(part)
+        if size <= room:
+            fits = len(pieces)
+    return "".join(pieces)
+
+
+def plain(text: object, limit: int, *, lines: bool = False) -> str:
+    """Cleaned text of at most `limit` characters, for formats whose own escaping follows."""
+    return _cut(clean(text, lines=lines), limit, str)
+
+
+def mrkdwn(text: object, limit: int, *, lines: bool = False) -> str:
+    """Text that Slack shows as it stands: no mention, no broadcast, no link, no code block begins in it.
+
+    `limit` counts what Slack counts: the escaped characters.
+    """
+    inert = _BROADCAST.sub("@" + _ZERO_WIDTH_SPACE, clean(text, lines=lines))
+    return _cut(inert, limit, lambda character: _MRKDWN.get(character, character))
+
+
+def in_json(text: str) -> str:
+    """`text` as the inside of a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def safe_url(url: object) -> str | None:
+    """`url` percent-encoded, when it is an http or https address of reasonable length; else None."""
+    encoded = quote(clean(url).replace(" ", "%20"), safe="%/:=&?~#+!$,;'@()*[]-._")
+    try:
+        parts = urlsplit(encoded)
+        known = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    return encoded if known and len(encoded) <= _MAX_URL else None

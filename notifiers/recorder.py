@@ -1,0 +1,125 @@
+"""Stands in for a provider without credentials: renders what would be sent, and writes it down instead.
+
+Owns `recorded/<provider>.jsonl` in the data directory, one line per delivery. Never speaks to anybody.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from models.deliveries import (
+    Delivered,
+    Delivery,
+    DeliveryKind,
+    IncidentFacts,
+    Outcome,
+    Provider,
+    Receipts,
+    Refused,
+    RetryLater,
+)
+from notifiers.render import TemplateFault, pagerduty_event, publication, slack_channel_name, slack_message, slack_topic
+
+_K = DeliveryKind
+_KEEP_BYTES = 32 * 1024 * 1024
+"""Past this a new file is begun and one old file is kept."""
+
+
+class Recorder:
+    """`why` completes the sentence “recorded, not sent: …”."""
+
+    recording = True
+
+    def __init__(self, provider: Provider, folder: Path, why: str) -> None:
+        self._provider = provider
+        self._file = folder / f"{provider}.jsonl"
+        self._why = why
+
+    @property
+    def provider(self) -> Provider:
+        """See the port."""
+        return self._provider
+
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:  # noqa: ARG002 (the port's)
+        """See the port. Receipts are such that later deliveries render as they would for the provider."""
+        if delivery.provider is not self._provider:
+            return Refused(f"a {delivery.kind} is not for {self._provider}")
+        try:
+            payload = _payload(delivery, receipts)
+        except TemplateFault as fault:
+            return Refused(str(fault))
+        line = {
+            "delivery_id": str(delivery.id),
+            "kind": str(delivery.kind),
+            "number": delivery.incident.number if delivery.incident else None,
+            "at": delivery.incident.at.isoformat() if delivery.incident else None,
+            "payload": payload,
+        }
+        try:
+            self._append(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            return RetryLater(f"{self._file} cannot be written: {error.strerror}", provider_down=True)
+        return Delivered(f"recorded, not sent: {self._why}", _receipts(delivery), recorded=True)
+
+    async def check(self) -> str | None:
+        """See the port. Recording is a choice, not a fault."""
+        return None
+
+    async def close(self) -> None:
+        """See the port."""
+
+    def _append(self, line: str) -> None:
+        """One write, so that lines of several workers never mix."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            data = line.encode()
+            if os.write(file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            full = os.fstat(file).st_size > _KEEP_BYTES
+        finally:
+            os.close(file)
+        if full:
+            self._file.replace(self._file.with_suffix(".jsonl.old"))
+
+
+def _payload(delivery: Delivery, receipts: Receipts) -> Any:
+    match delivery.kind:
+        case _K.PAGE | _K.PAGE_ACKNOWLEDGE | _K.PAGE_RESOLVE:
+            return pagerduty_event(delivery)
+        case _K.PUBLICATION:
+            told = publication(delivery)
+            return {name: getattr(told, name) for name in told.__slots__}
+        case _K.CHANNEL:
+            incident = _incident(delivery)
+            return {"name": slack_channel_name(incident), "topic": slack_topic(incident)}
+        case _K.REFRESH:
+            edited = (_K.ANNOUNCEMENT, _K.INITIAL_REPORT)
+            return {str(kind): slack_message(delivery, receipts, template=kind) for kind in edited}
+        case _:
+            return slack_message(delivery, receipts)
+
+
+def _receipts(delivery: Delivery) -> Receipts:
+    stamp = f"{delivery.incident.at.timestamp():.6f}" if delivery.incident else ""
+    match delivery.kind:
+        case _K.PAGE if delivery.page is not None:
+            return {f"page/{delivery.page.ordinal}": delivery.page.dedup_key}
+        case _K.CHANNEL:
+            return {"channel": slack_channel_name(_incident(delivery))}
+        case _K.ANNOUNCEMENT:
+            return {"announcement_channel": _incident(delivery).slack_channel, "announcement_ts": stamp}
+        case _K.INITIAL_REPORT:
+            return {"report_channel": _incident(delivery).slack_channel, "report_ts": stamp}
+        case _:
+            return {}
+
+
+def _incident(delivery: Delivery) -> IncidentFacts:
+    if delivery.incident is None:
+        raise TemplateFault(f"a {delivery.kind} needs its incident")
+    return delivery.incident
