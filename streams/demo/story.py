@@ -1,0 +1,225 @@
+"""Plays recorded webhooks through a real Tocsin with shortened clocks, and tells what happens as it happens.
+
+Starts `tocsin up` in a folder of its own, acts through the same HTTP as everybody, and believes only what it is answered:
+a step that does not happen in time ends the demo with a non-zero exit code and says which it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from streams.endpoints import find
+from streams.settings import Settings, SettingsError, read_settings
+
+POLICY: Final = "demo"
+START_WITHIN: Final = 60.0
+STEP_WITHIN: Final = 20.0
+"""Seconds. The demo policy's clocks are four seconds long."""
+LOOK_EVERY: Final = 0.05
+
+
+class StepFailed(Exception):  # noqa: N818 (the demo's own outcome)
+    """A step of the story did not happen; the message says which."""
+
+
+def run() -> int:
+    """Tells the whole story; the exit code."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=settings.data_dir))
+    failed = False
+    try:
+        with _running(folder, settings) as url:
+            _Story(url, settings).tell()
+    except (StepFailed, httpx.HTTPError) as error:
+        failed = True
+        sys.stdout.write(f"\nThe demo failed: {error}\nWhat the processes said is in {folder / 'up.log'}.\n")
+    except KeyboardInterrupt:
+        sys.stdout.write("\nStopped.\n")
+        return 130
+    finally:
+        if not failed:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _running(folder: Path, settings: Settings) -> Iterator[str]:
+    """A Tocsin of its own in `folder`, until the block ends; its web address."""
+    environ = {
+        **os.environ,
+        "TOCSIN_DATA_DIR": str(folder),
+        "TOCSIN_POLICY": POLICY,
+        "TOCSIN_WEB_BIND": "127.0.0.1:0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    for name in ("TOCSIN_KAFKA", "TOCSIN_DATABASE_URL", "TOCSIN_PUBLIC_URL"):
+        environ.pop(name, None)
+    _say("start", "an embedded Kafka broker, PostgreSQL, the web process and a worker, all on free ports")
+    with (folder / "up.log").open("wb") as output:
+        up = subprocess.Popen(  # noqa: S603 (our own command)
+            [sys.executable, "-m", "streams.cli", "up"], env=environ, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield _address(folder, up)
+    finally:
+        up.send_signal(signal.SIGINT)
+        code = up.wait()
+    if code:
+        raise StepFailed(f"`tocsin up` ended with exit code {code}")
+    _say("stop", "everything has stopped cleanly")
+
+
+def _address(folder: Path, up: subprocess.Popen[bytes]) -> str:
+    def found() -> str | None:
+        if up.poll() is not None:
+            raise StepFailed(f"`tocsin up` ended with exit code {up.returncode} before it was ready")
+        web = find(folder, "web")
+        return web if web and find(folder, "worker") is not None else None
+
+    return _until(found, "web and worker are up", START_WITHIN)
+
+
+def _until(look: Callable[[], Any], what: str, within: float = STEP_WITHIN) -> Any:
+    """What `look` finds, once it finds something. Raises StepFailed."""
+    end = time.monotonic() + within
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise StepFailed(f"within {within:.0f} s it did not happen that {what}")
+        time.sleep(LOOK_EVERY)
+    return found
+
+
+def _say(who: str, what: str) -> None:
+    sys.stdout.write(f"{who:>13}  {what}\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class _Story:
+    url: str
+    settings: Settings
+    number: str = ""
+    client: httpx.Client = field(init=False)
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        token = self.settings.api_token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        self.began = time.monotonic()
+
+    def tell(self) -> None:
+        """One incident, from its first alert to its postmortem."""
+        self._providers()
+        self._webhook("firing")
+        self._opened()
+        self._paged("primary")
+        _say("…", "nobody acknowledges; in this demo that is waited for seconds, not five minutes")
+        self._paged("secondary")
+        self._acknowledged()
+        self._published("investigating")
+        self._updated()
+        self._webhook("resolved")
+        self._resolved()
+        self._postmortem()
+        _say("done", f"the whole incident took {time.monotonic() - self.began:.0f} s")
+
+    def _providers(self) -> None:
+        health = self._get("/health/ready")
+        for provider, why in sorted(health.get("recording", {}).items()):
+            if why:
+                _say("recorded", f"{provider} is recorded, not called: no credentials are set")
+
+    def _webhook(self, name: str) -> None:
+        body = (resources.files("streams.demo") / "webhooks" / f"{name}.json").read_bytes()
+        tokens = self.settings.webhook_tokens
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}" for token in tokens.values()}
+        answer = self.client.post("/webhooks/alertmanager", content=body, headers=headers)
+        if not answer.is_success:
+            raise StepFailed(f"the webhook was refused: {answer.status_code} {answer.text}")
+        _say("Alertmanager", f"webhook accepted ({answer.status_code}): two alerts of checkout are {name}")
+
+    def _opened(self) -> None:
+        incident = _until(lambda: next(iter(self._get("/api/v1/incidents")["incidents"]), None), "an incident is opened")
+        self.number = incident["number"]
+        _say("triage", f"{incident['severity']}/{incident['priority']}: {'; '.join(incident['why'])}")
+        _say("lifecycle", f"incident {self.number} opened: {incident['title']}")
+        self._require(incident["severity"] == "SEV1" and incident["priority"] == "P0", "the incident is SEV1/P0")
+
+    def _paged(self, level: str) -> None:
+        def look() -> Any:
+            deliveries = self._get(f"/api/v1/incidents/{self.number}/deliveries")["deliveries"]
+            pages = (one for one in deliveries if one["kind"] == "page" and one["level"] == level)
+            return next((page for page in pages if page["status"] == "delivered"), None)
+
+        page = _until(look, f"{level} is paged")
+        _say("PagerDuty", f"{level} paged — {page['detail']}")
+
+    def _acknowledged(self) -> None:
+        answer = self._post(f"/api/v1/incidents/{self.number}/acknowledge", by="sam")
+        self._require(answer["incident"]["status"] == "acknowledged", "the acknowledgement is taken")
+        _say("sam", "acknowledges; the escalation stops")
+
+    def _published(self, stage: str) -> None:
+        def look() -> bool:
+            incidents = self._get("/api/v2/incidents.json")["incidents"]
+            return bool(incidents) and incidents[0]["status"] == stage
+
+        _until(look, f"the status page says {stage}")
+        _say("status page", f"{stage} — {self.url}/status")
+
+    def _updated(self) -> None:
+        message = "A bad deploy of the payment client is the cause; we are rolling it back."
+        self._post(f"/api/v1/incidents/{self.number}/updates", by="sam", stage="identified", message=message)
+        _say("sam", f"posts an update: {message}")
+        self._published("identified")
+
+    def _resolved(self) -> None:
+        incident = _until(
+            lambda: (found := self._get(f"/api/v1/incidents/{self.number}"))["status"] == "resolved" and found,
+            "the incident resolves",
+        )
+        _say("lifecycle", f"{self.number} resolved by {incident['resolved_by']}: every alert has")
+        self._published("resolved")
+
+    def _postmortem(self) -> None:
+        owed = _until(lambda: self._get("/api/v1/postmortems")["postmortems"], "a postmortem is owed")[0]
+        self._require(owed["number"] == self.number, "the postmortem belongs to the incident")
+        _say("review", f"postmortem of {self.number}: {owed['owner']} owes it until {owed['due_at']}")
+        events = self._get(f"/api/v1/incidents/{self.number}/timeline")["events"]
+        _say("timeline", f"{len(events)} events: {' → '.join(dict.fromkeys(event['kind'] for event in events))}")
+
+    def _get(self, path: str) -> Any:
+        answer = self.client.get(path)
+        if not answer.is_success:
+            raise StepFailed(f"GET {path} answered {answer.status_code}: {answer.text}")
+        return answer.json()
+
+    def _post(self, path: str, **body: str) -> Any:
+        answer = self.client.post(path, json=body)
+        if not answer.is_success:
+            raise StepFailed(f"POST {path} answered {answer.status_code}: {answer.text}")
+        return answer.json()
+
+    def _require(self, holds: bool, what: str) -> None:  # noqa: FBT001 (a plain condition)
+        if not holds:
+            raise StepFailed(f"it does not hold that {what}")
