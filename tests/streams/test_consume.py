@@ -16,7 +16,7 @@ from streams.group import faust_app, run_app
 from streams.ledger import WINDOW_RECORDS
 from streams.producer import Producer
 from streams.topics import MAX_RECORD_BYTES, WEEK, Topic, declare
-from tests.conftest import until
+from tests.streams.brokers import until
 
 
 class Bench:
