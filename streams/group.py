@@ -1,7 +1,7 @@
 """One member of a consumer group: the Faust application, its settings, its start and its end.
 
-Owns what Faust is allowed to do here. It must never start Faust's web server, tables, producer or logging, and never end
-in silence: what stops it is raised by run_app.
+Owns what Faust is allowed to do here. It must never start Faust's web server, tables, producer or logging, and never
+end in silence: what stops it is raised by run_app.
 """
 
 from __future__ import annotations

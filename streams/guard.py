@@ -11,7 +11,7 @@ the same step. Real gaps (compaction, transactions, retention) were never fetche
 
 It also delivers a whole fetch at once, where Faust starts four tasks per record: that was most of what Faust costs.
 
-Extension points used: `App.transport` (settable), `Transport.Consumer`, overridable methods of the two subclasses.
+Extension points used: `App.transport` (settable), `Transport.Consumer`, methods overridden in the two subclasses.
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,

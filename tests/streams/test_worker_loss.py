@@ -1,4 +1,4 @@
-"""Real workers, kill -9: every record ends handled or in the dead letters, and stock Faust shows why the guard is there."""
+"""Real workers, kill -9: every record ends handled or in the dead letters. Stock Faust shows why the guard is there."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ class Workers:
         process = self._running.pop(0)
         process.terminate()
         return process.wait(within)
+
+    async def handle_more(self) -> None:
+        before = len(self.handled())
+        await until(lambda: len(self.handled()) > before, within=30)
 
     def handled(self) -> list[tuple[int, int, str]]:
         lines = self._read("handled")
@@ -95,10 +99,7 @@ async def test_kill_minus_9_at_any_moment_loses_nothing(broker: str, unique: str
     workers.start()
     workers.start()
     for _ in range(3):
-        before = len(workers.handled())
-        await until(
-            lambda before=before: len(workers.handled()) > before, within=30
-        )  # it is in the middle of something
+        await workers.handle_more()  # it is in the middle of something
         await asyncio.sleep(moments.uniform(0.0, 0.25))
         workers.kill()
         workers.start()
