@@ -15,7 +15,8 @@ Extension points used: `App.transport` (settable), `Transport.Consumer`, methods
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
-    on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
+    on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow,
+    consumer_stopped_errors
   AIOKafkaConsumerThread: on_start, _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash,
     _start_thread
 """
