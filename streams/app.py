@@ -1,0 +1,41 @@
+"""The one wiring table: which agent reads which topic. Everything else in streams/ serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from agents import lifecycle, review, triage
+from agents.delivery import Courier
+from models.deliveries import Provider
+from models.records import Agent
+from streams import topics
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the agents of one worker are given."""
+
+    triage: triage.TriagePorts
+    lifecycle: lifecycle.LifecyclePorts
+    review: review.ReviewPorts
+    couriers: Mapping[Provider, Courier]
+
+
+def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
+    """(topic, agent): read it in ten seconds."""
+    return (
+        (topics.WEBHOOKS, partial(triage.run, ports=ports.triage)),
+        (topics.SIGNALS, partial(lifecycle.run, ports=ports.lifecycle)),
+        (topics.EVENTS, partial(review.follow, ports=ports.review)),
+        (topics.REVIEW_SIGNALS, partial(review.run, ports=ports.review)),
+        (topics.DELIVERIES_PAGERDUTY, ports.couriers[Provider.PAGERDUTY].wake),
+        (topics.DELIVERIES_SLACK, ports.couriers[Provider.SLACK].wake),
+        (topics.DELIVERIES_STATUSPAGE, ports.couriers[Provider.STATUSPAGE].wake),
+    )
+
+
+def wake_topic(provider: Provider) -> str:
+    """Where a record wakes the deliveries of `provider`."""
+    return f"deliveries.{provider}"

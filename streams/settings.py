@@ -1,0 +1,254 @@
+"""Settings: places and secrets, from environment variables named TOCSIN_*. Behaviour is the policy's, never a setting.
+
+Every variable that holds a secret may instead be given as `<NAME>_FILE`, the path of a file that holds it. Owns their
+parsing and the one-line messages about what is wrong with them; a message never repeats a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from models.policy import Policy
+from models.policy_file import PolicyError, parse_policy, policy_version, shipped_policy
+
+PREFIX = "TOCSIN_"
+
+
+class SettingsError(ValueError):
+    """The environment cannot be used; one line per fault, each naming its variable and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where to listen. `port` 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach it."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and loopback addresses."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_bind(value: object) -> Bind:
+    """Reads `127.0.0.1:8080`, `[::1]:8080` or `:8080` (every address). Raises ValueError that says how to write one."""
+    if isinstance(value, Bind):
+        return value
+    host, colon, port = str(value).strip().rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"{str(value)!r} is not an address; write HOST:PORT, such as 127.0.0.1:8080")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError(f"{str(value)!r}: an IPv6 address stands in brackets, such as [::1]:8080")
+    return Bind(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 (asked for; refused without tokens)
+
+
+def _parse_tokens(value: object) -> object:
+    """`sender:token,…` as a mapping. Two senders with one token could not be told apart."""
+    if not isinstance(value, str):
+        return value
+    tokens: dict[str, SecretStr] = {}
+    for position, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
+        sender, colon, token = (part.strip() for part in entry.partition(":"))
+        if not (colon and sender and token):
+            raise ValueError(f"entry {position} is not sender:token; write sender:token,sender:token")
+        if sender in tokens:
+            raise ValueError(f"the sender {sender!r} stands twice; give every sender one token")
+        tokens[sender] = SecretStr(token)
+    if len({token.get_secret_value() for token in tokens.values()}) < len(tokens):
+        raise ValueError("two senders share one token; give every sender its own")
+    return tokens
+
+
+def _parse_secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not a web address; write http://… or https://…")
+    return url.rstrip("/")
+
+
+def _secret_http_url(url: SecretStr) -> SecretStr:
+    return SecretStr(_http_url(url.get_secret_value()))
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
+"""An address that is a capability: whoever knows it may use it."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. Field `x_y` is the variable `TOCSIN_X_Y`; an empty variable is as one not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    kafka: str | None = None
+    database_url: SecretStr | None = None
+    data_dir: Path = Path(".tocsin")
+    web_bind: Annotated[Bind, NoDecode, BeforeValidator(parse_bind)] = Bind("127.0.0.1", 8080)
+    policy: str = "default"
+    """The name of a shipped policy, or the path of a file."""
+    webhook_tokens: Annotated[Mapping[str, SecretStr], NoDecode, BeforeValidator(_parse_tokens)] = Field(
+        default_factory=dict
+    )
+    api_token: SecretStr | None = None
+    pagerduty_events_url: Url = "https://events.pagerduty.com"
+    pagerduty_api_url: Url = "https://api.pagerduty.com"
+    pagerduty_api_token: SecretStr | None = None
+    pagerduty_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parse_secrets)] = ()
+    """Several, separated by commas, while one is being replaced."""
+    slack_api_url: Url = "https://slack.com/api"
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    public_url: Url | None = None
+    record_only: bool = False
+    heartbeat_url: SecretUrl | None = None
+    ca_file: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (their signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (their signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then files that variables name."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    def embedded(self) -> bool:
+        """True when broker and database are ours to start."""
+        return self.kafka is None and self.database_url is None
+
+    def address(self) -> str:
+        """Where people and providers find the web pages."""
+        return self.public_url or f"http://{self.web_bind}"
+
+
+_SECRETS = frozenset({
+    "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
+    "slack_signing_secret", "heartbeat_url",
+})  # fmt: skip
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`TOCSIN_X_FILE` for every secret X."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{PREFIX}{field_name.upper()}"
+        return (_secret(name, os.environ) if field_name in _SECRETS else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _secret(name: str, environ: Mapping[str, str]) -> str | None:
+    """A secret from its variable or from the file that `<name>_FILE` names. Raises SettingsError, also for both."""
+    value, path = environ.get(name) or None, environ.get(f"{name}_FILE")
+    if not path:
+        return value
+    if value:
+        raise SettingsError(f"{name} and {name}_FILE are both set; keep one")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"{name}_FILE: {path} cannot be read: {reason}") from None
+
+
+def read_settings() -> Settings:
+    """The environment's settings. Raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(fault) for fault in error.errors(include_url=False))) from None
+
+
+def _explain(fault: Any) -> str:
+    name = f"{PREFIX}{str(fault['loc'][0]).upper()}" if fault["loc"] else "settings"
+    return f"{name}: {str(fault['msg']).removeprefix('Value error, ')}"
+
+
+def check_exposure(settings: Settings) -> None:
+    """Without tokens only this machine may reach us (DESIGN, decision 16). Raises SettingsError."""
+    if settings.web_bind.is_loopback:
+        return
+    missing = [
+        name
+        for name, value in (
+            ("TOCSIN_WEBHOOK_TOKENS", settings.webhook_tokens),
+            ("TOCSIN_API_TOKEN", settings.api_token),
+        )
+        if not value
+    ]
+    if missing:
+        raise SettingsError(
+            f"TOCSIN_WEB_BIND={settings.web_bind} can be reached from other machines: set {' and '.join(missing)},"
+            " or bind 127.0.0.1"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """The policy that new incidents are opened under; `text` is what `version` is the hash of."""
+
+    policy: Policy
+    version: str
+    text: str
+
+
+def policy_in_force(settings: Settings) -> PolicyInForce:
+    """Reads what TOCSIN_POLICY names. Raises SettingsError with file and line of every fault."""
+    name = settings.policy
+    try:
+        is_file = "/" in name or name.endswith((".yaml", ".yml"))
+        text = Path(name).read_text(encoding="utf-8") if is_file else shipped_policy(name)
+        return PolicyInForce(parse_policy(text, name if is_file else f"{name}.yaml"), policy_version(text), text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"TOCSIN_POLICY: {name} cannot be read: {reason}") from None
+    except PolicyError as error:
+        raise SettingsError(str(error)) from None
+
+
+def routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """PagerDuty's key by the variable that each escalation level names; a level without one takes the one before's.
+
+    Levels before the first key that is set have none and are not in the answer. Raises SettingsError.
+    """
+    found: dict[str, SecretStr] = {}
+    before: SecretStr | None = None
+    for level in policy.escalation.levels:
+        value = _secret(level.routing_key, environ)
+        before = SecretStr(value) if value else before
+        if before is not None:
+            found[level.routing_key] = before
+    return found

@@ -1,0 +1,221 @@
+# ruff: noqa: FAST003 (a dependency takes the path parameter)
+"""The API's questions and commands about incidents, under /api/v1. Reviews and deliveries: api_operations.py."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from models.severity import ServiceTier, Severity
+from models.signals import (
+    AcknowledgeRequested,
+    EscalateRequested,
+    IncidentDeclared,
+    ResolveRequested,
+    SeverityRequested,
+    Signal,
+    UpdateRequested,
+)
+from models.state import Status
+from streams import topics
+from streams.web import api_models as api
+from streams.web.auth import Doors
+from streams.web.commands import Commands, Giver, Ports, TheIncident, Told, later
+from streams.web.errors import Problem
+from streams.web.ports import IncidentFilter, Position, WebPorts
+
+
+def authorise(request: Request) -> None:
+    """Lets in whoever has the API's token. Raises Problem."""
+    doors: Doors = request.app.state.api_doors
+    try:
+        doors.admit(request.headers, request.client.host if request.client else "an unknown address")
+    except Problem:
+        request.app.state.metrics.denied.labels("api").inc()
+        raise
+
+
+API_ERRORS: dict[int | str, dict[str, object]] = {
+    status: {"model": api.Problem, "description": text}
+    for status, text in {
+        401: "No valid token.",
+        404: "No such thing.",
+        422: "A field is wrong.",
+        503: "Try again.",
+    }.items()
+}
+LATER: dict[int | str, dict[str, object]] = {202: {"model": api.Accepted, "description": "Kept, not handled yet."}}
+router = APIRouter(prefix="/api/v1", tags=["incidents"], dependencies=[Depends(authorise)], responses=API_ERRORS)
+
+
+@router.get("/incidents")
+async def list_incidents(
+    ports: Ports,
+    status: Annotated[list[Status] | None, Query()] = None,
+    severity: Annotated[list[Severity] | None, Query()] = None,
+    service: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> api.IncidentPage:
+    """Newest first. `status` and `severity` may be given several times."""
+    which = IncidentFilter(frozenset(status) if status else None, frozenset(severity) if severity else None, service)
+    found = await ports.reads.incidents(which, _position(after) if after else None, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return api.IncidentPage(
+        incidents=[api.IncidentView.of(incident) for incident in found[:limit]],
+        next=_cursor(Position(last.opened_at, last.id)) if last else None,
+    )
+
+
+def _cursor(position: Position) -> str:
+    return base64.urlsafe_b64encode(f"{position.opened_at.isoformat()} {position.incident_id}".encode()).decode()
+
+
+def _position(cursor: str) -> Position:
+    try:
+        opened_at, _, incident_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        position = Position(datetime.fromisoformat(opened_at), uuid.UUID(incident_id))
+    except (binascii.Error, ValueError):
+        position = None
+    if position is None or position.opened_at.tzinfo is None:
+        raise Problem(422, "after: not a place in this list", "Send `next` of the page before, or leave it out.")
+    return position
+
+
+@router.post("/incidents", status_code=201, response_model=api.CommandAnswer, responses=LATER)
+async def declare(asked: api.Declare, told: Told, ports: Ports, giver: Giver) -> api.CommandAnswer | Response:
+    """Declares an incident that no alert has reported. POLICY 40."""
+    policy = ports.policy.policy
+    entry = policy.services.get(asked.service)
+    tier = asked.tier or (entry.tier if entry else ServiceTier.TWO)
+    signal = IncidentDeclared(
+        id=told.id,
+        key=f"declared/{told.id}",
+        title=asked.title,
+        summary=asked.summary,
+        service=asked.service,
+        environment=asked.environment,
+        severity=asked.severity,
+        priority=policy.priority(asked.severity, tier),
+        tier=tier,
+        by=asked.by,
+        via=told.via,
+        policy_version=ports.policy.version,
+    )
+    return await _given(signal, uuid.uuid5(signal.id, "incident"), ports, giver)
+
+
+@router.get("/incidents/{number}")
+async def show(incident: TheIncident) -> api.IncidentView:
+    """One incident."""
+    return api.IncidentView.of(incident)
+
+
+@router.get("/incidents/{number}/timeline")
+async def timeline(incident: TheIncident, ports: Ports) -> list[api.TimelineEntry]:
+    """Everything that was decided about it, in order: the audit trail."""
+    return [api.TimelineEntry.of(logged) for logged in await ports.reads.timeline(incident.id)]
+
+
+@router.get("/incidents/{number}/deliveries")
+async def incident_deliveries(incident: TheIncident, ports: Ports) -> list[api.DeliveryView]:
+    """What was sent because of it, newest first."""
+    return [api.DeliveryView.of(row) for row in await ports.reads.deliveries(incident.id, 1000)]
+
+
+@router.get("/incidents/{number}/deadlines")
+async def incident_deadlines(incident: TheIncident, ports: Ports) -> list[api.DeadlineView]:
+    """Its ledger of deadlines, with how each ended."""
+    return [api.DeadlineView.of(row) for row in await ports.reads.deadlines(incident.id, 1000)]
+
+
+@router.post("/incidents/{number}/acknowledge", response_model=api.CommandAnswer, responses=LATER)
+async def acknowledge(
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Command | None = None
+) -> api.CommandAnswer | Response:
+    """Somebody takes it; the escalation stops."""
+    by = (asked or api.Command()).by
+    signal = AcknowledgeRequested(id=told.id, key=incident.key, incident_id=incident.id, by=by, via=told.via)
+    return await _given(signal, incident.id, ports, giver)
+
+
+@router.post("/incidents/{number}/escalate", response_model=api.CommandAnswer, responses=LATER)
+async def escalate(
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Escalate | None = None
+) -> api.CommandAnswer | Response:
+    """Pages the next level, or the named one, now."""
+    asked = asked or api.Escalate()
+    policy = await ports.policies.of(incident.policy_version)
+    names = [level.name for level in policy.escalation.levels]
+    if asked.level is not None and asked.level not in names:
+        raise Problem(
+            422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."
+        )
+    signal = EscalateRequested(
+        id=told.id, key=incident.key, incident_id=incident.id, by=asked.by, via=told.via, level=asked.level
+    )
+    return await _given(signal, incident.id, ports, giver)
+
+
+@router.post("/incidents/{number}/resolve", response_model=api.CommandAnswer, responses=LATER)
+async def resolve(
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Resolve | None = None
+) -> api.CommandAnswer | Response:
+    """Ends it."""
+    asked = asked or api.Resolve()
+    signal = ResolveRequested(
+        id=told.id, key=incident.key, incident_id=incident.id, by=asked.by, via=told.via, note=asked.note
+    )
+    return await _given(signal, incident.id, ports, giver)
+
+
+@router.post("/incidents/{number}/updates", response_model=api.CommandAnswer, responses=LATER)
+async def update(
+    incident: TheIncident, asked: api.Update, told: Told, ports: Ports, giver: Giver
+) -> api.CommandAnswer | Response:
+    """Tells where things stand; also on the status page, for an incident that is there."""
+    signal = UpdateRequested(
+        id=told.id,
+        key=incident.key,
+        incident_id=incident.id,
+        by=asked.by,
+        via=told.via,
+        message=asked.message,
+        stage=asked.stage,
+        actions=asked.actions,
+        next_steps=asked.next_steps,
+    )
+    return await _given(signal, incident.id, ports, giver)
+
+
+@router.post("/incidents/{number}/severity", response_model=api.CommandAnswer, responses=LATER)
+async def change_severity(
+    incident: TheIncident, asked: api.ChangeSeverity, told: Told, ports: Ports, giver: Giver
+) -> api.CommandAnswer | Response:
+    """Up or down, recorded with who and why. POLICY 6."""
+    signal = SeverityRequested(
+        id=told.id,
+        key=incident.key,
+        incident_id=incident.id,
+        by=asked.by,
+        via=told.via,
+        severity=asked.severity,
+        reason=asked.reason,
+    )
+    return await _given(signal, incident.id, ports, giver)
+
+
+async def _given(
+    signal: Signal, incident_id: uuid.UUID, ports: WebPorts, giver: Commands
+) -> api.CommandAnswer | Response:
+    handled = await giver.give(topics.SIGNALS, signal)
+    incident = await ports.reads.incident_by_id(incident_id) if handled else None
+    if handled is None or incident is None:
+        return later(signal.id)
+    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=api.IncidentView.of(incident))

@@ -1,0 +1,310 @@
+"""The API's words: what clients send (validated, unknown keys refused) and what they are shown. Owns no behaviour."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from models.deadlines import Deadline
+from models.events import encode_event
+from models.review import ActionItem, Postmortem
+from models.severity import Priority, ServiceTier, Severity
+from models.signals import Stage
+from models.state import Incident, Status
+from models.step import Logged
+from streams.web.ports import DeadlineRow, DeliveryRow, ReviewOf
+
+
+def _storable(text: str) -> str:
+    """JSON can spell characters that PostgreSQL and UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair") from None
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+def _web_address(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("not a web address; write https://…")
+    return url
+
+
+_Plain = AfterValidator(_storable)
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), _Plain]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _Plain]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _Plain]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), _Plain]
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000), _Plain]
+WebAddress = Annotated[str, StringConstraints(max_length=2000), _Plain, AfterValidator(_web_address)]
+IncidentSeverity = Literal[Severity.SEV1, Severity.SEV2, Severity.SEV3, Severity.SEV4]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Command(_Asked):
+    """What every command may say: who gives it."""
+
+    by: Name = "api"
+
+
+class Declare(Command):
+    """An incident that a person has seen. POLICY 40."""
+
+    title: Line
+    severity: IncidentSeverity
+    summary: Text = ""
+    service: Name = "unknown"
+    environment: Label = ""
+    tier: ServiceTier | None = Field(
+        default=None, description="Of the service; by the policy's catalogue when left out, else 2."
+    )
+
+
+class Escalate(Command):
+    """Pages the next level, or the named one."""
+
+    level: Name | None = None
+
+
+class Resolve(Command):
+    """Ends the incident; what still fires stays silent until it has been seen resolved."""
+
+    note: Text = ""
+
+
+class Update(Command):
+    """Tells everybody where things stand. `message` is shown to customers where the incident is on the status page."""
+
+    message: Said
+    stage: Literal["investigating", "identified", "monitoring"] | None = None
+    actions: Text = ""
+    next_steps: Text = ""
+
+
+class ChangeSeverity(Command):
+    """POLICY 6: recorded with who and why."""
+
+    severity: IncidentSeverity
+    reason: Said
+
+
+class AddActionItem(Command):
+    """POLICY 24."""
+
+    title: Line
+    owner: Name
+    due_at: AwareDatetime
+    priority: Priority = Priority.P2
+
+
+class CompletePostmortem(Command):
+    """Where it was written down."""
+
+    url: WebAddress
+
+
+class PageTest(Command):
+    """A real page to a level, marked as a test."""
+
+    level: Name | None = Field(default=None, description="The first level of the policy when left out.")
+
+
+class DeadlineView(BaseModel):
+    id: uuid.UUID
+    name: str
+    due_at: datetime
+    status: str = "pending"
+    incident_id: uuid.UUID | None = None
+    settled_at: datetime | None = None
+
+    @classmethod
+    def armed(cls, deadline: Deadline) -> DeadlineView:
+        return cls(id=deadline.id, name=deadline.name, due_at=deadline.due_at)
+
+    @classmethod
+    def of(cls, row: DeadlineRow) -> DeadlineView:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class PageView(BaseModel):
+    ordinal: int
+    level: str
+    received: bool
+    failed: bool
+
+
+class IncidentView(BaseModel):
+    """An incident as it stands."""
+
+    number: str
+    id: uuid.UUID
+    key: str
+    generation: int
+    status: Status
+    stage: Stage
+    severity: Severity
+    priority: Priority
+    title: str
+    summary: str
+    service: str
+    environment: str
+    tier: ServiceTier
+    why: tuple[str, ...]
+    links: Mapping[str, str]
+    started_at: datetime
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    last_update_at: datetime | None
+    level: str | None
+    alerts: int
+    firing: int
+    pages: list[PageView]
+    deadlines: list[DeadlineView]
+    policy_version: str
+
+    @classmethod
+    def of(cls, incident: Incident) -> IncidentView:
+        return cls(
+            **{name: getattr(incident, name) for name in _SAME},
+            level=incident.pages[-1].level if incident.pages else None,
+            alerts=len(incident.alerts),
+            firing=len(incident.firing),
+            pages=[PageView.model_validate(page, from_attributes=True) for page in incident.pages],
+            deadlines=sorted(
+                map(DeadlineView.armed, incident.deadlines.values()), key=lambda deadline: deadline.due_at
+            ),
+        )
+
+
+_SAME = set(IncidentView.model_fields) - {"level", "alerts", "firing", "pages", "deadlines"}
+
+
+class IncidentPage(BaseModel):
+    """`next` continues the list; null at its end."""
+
+    incidents: list[IncidentView]
+    next: str | None
+
+
+class TimelineEntry(BaseModel):
+    seq: int
+    at: datetime
+    kind: str
+    event: dict[str, Any]
+
+    @classmethod
+    def of(cls, logged: Logged) -> TimelineEntry:
+        event: dict[str, Any] = json.loads(encode_event(logged.event))
+        return cls(seq=logged.seq, at=logged.at, kind=event.pop("kind"), event=event)
+
+
+class DeliveryView(BaseModel):
+    id: uuid.UUID
+    incident_id: uuid.UUID | None
+    provider: str
+    kind: str
+    status: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    detail: str
+    level: str | None
+    test: bool
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> DeliveryView:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class PostmortemView(BaseModel):
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    severity: Severity
+    owner: str
+    due_at: datetime
+    status: str
+    url: str
+
+    @classmethod
+    def of(cls, owed: ReviewOf) -> PostmortemView:
+        assert isinstance(owed.what, Postmortem)
+        said = {name: getattr(owed.what, name) for name in ("title", "severity", "owner", "due_at", "status", "url")}
+        return cls(incident_id=owed.incident_id, number=owed.number, **said)
+
+
+class ActionItemView(BaseModel):
+    id: uuid.UUID
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    owner: str
+    priority: Priority
+    due_at: datetime
+    created_at: datetime
+    done_at: datetime | None
+
+    @classmethod
+    def of(cls, owed: ReviewOf) -> ActionItemView:
+        assert isinstance(owed.what, ActionItem)
+        said = {
+            name: getattr(owed.what, name)
+            for name in ("id", "title", "owner", "priority", "due_at", "created_at", "done_at")
+        }
+        return cls(incident_id=owed.incident_id, number=owed.number, **said)
+
+
+class CommandAnswer(BaseModel):
+    """What a command led to. `changed` is False when there was nothing to do, as for an incident that is resolved."""
+
+    changed: bool
+    signal_id: uuid.UUID
+    incident: IncidentView
+
+
+class PostmortemAnswer(BaseModel):
+    changed: bool
+    signal_id: uuid.UUID
+    postmortem: PostmortemView
+
+
+class ActionItemAnswer(BaseModel):
+    changed: bool
+    signal_id: uuid.UUID
+    action_item: ActionItemView
+
+
+class PageTestAnswer(BaseModel):
+    """`recording` is True when no provider is configured, so that nobody will be paged."""
+
+    delivery_id: uuid.UUID
+    level: str
+    recording: bool
+
+
+class Accepted(BaseModel):
+    """The command is kept, but not handled yet. Asking again with the same Idempotency-Key changes nothing."""
+
+    signal_id: uuid.UUID
+    hint: str
+
+
+class Problem(BaseModel):
+    """Every error."""
+
+    error: str
+    hint: str

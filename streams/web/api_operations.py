@@ -1,0 +1,175 @@
+# ruff: noqa: FAST003 (a dependency takes the path parameter)
+"""The API beside incidents: reviews, deliveries, deadlines, test pages and the policy, under /api/v1."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from models.deliveries import Delivery, DeliveryKind, Message, PageFacts, Provider, Urgency
+from models.records import Outgoing
+from models.review import ActionItem
+from models.signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
+from streams import topics
+from streams.web import api_models as api
+from streams.web.api import API_ERRORS, LATER, authorise
+from streams.web.commands import Giver, Ports, TheActionItem, TheIncident, Told, later
+from streams.web.errors import Problem
+
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorise)], responses=API_ERRORS)
+
+
+@router.get("/postmortems", tags=["reviews"])
+async def list_postmortems(
+    ports: Ports, status: Literal["open", "suspended", "completed"] | None = None
+) -> list[api.PostmortemView]:
+    """What is owed, and what was held. POLICY 22."""
+    owed = [api.PostmortemView.of(owed) for owed in await ports.reads.postmortems()]
+    return [postmortem for postmortem in owed if status in {None, postmortem.status}]
+
+
+@router.post(
+    "/incidents/{number}/postmortem/complete", tags=["reviews"], response_model=api.PostmortemAnswer, responses=LATER
+)
+async def complete_postmortem(
+    incident: TheIncident, asked: api.CompletePostmortem, told: Told, ports: Ports, giver: Giver
+) -> api.PostmortemAnswer | Response:
+    """It was held, and written down at `url`."""
+    if all(owed.incident_id != incident.id for owed in await ports.reads.postmortems()):
+        raise Problem(404, f"{incident.number} has no postmortem", "The policy asks for one when an incident resolves.")
+    signal = PostmortemCompleted(
+        id=told.id, key=str(incident.id), incident_id=incident.id, by=asked.by, via=told.via, url=asked.url
+    )
+    handled = await giver.give(topics.REVIEW_SIGNALS, signal)
+    owed = [owed for owed in await ports.reads.postmortems() if handled and owed.incident_id == incident.id]
+    if handled is None or not owed:
+        return later(signal.id)
+    return api.PostmortemAnswer(changed=handled.changed, signal_id=signal.id, postmortem=api.PostmortemView.of(owed[0]))
+
+
+@router.get("/action-items", tags=["reviews"])
+async def list_action_items(
+    ports: Ports,
+    status: Literal["open", "done"] | None = None,
+    owner: Annotated[str | None, Query(max_length=100)] = None,
+) -> list[api.ActionItemView]:
+    """Of all incidents. POLICY 24."""
+    items = [api.ActionItemView.of(owed) for owed in await ports.reads.action_items(None)]
+    return [
+        item
+        for item in items
+        if owner in {None, item.owner} and (status is None or (status == "done") == (item.done_at is not None))
+    ]
+
+
+@router.get("/incidents/{number}/action-items", tags=["reviews"])
+async def incident_action_items(incident: TheIncident, ports: Ports) -> list[api.ActionItemView]:
+    """Of one incident."""
+    return [api.ActionItemView.of(owed) for owed in await ports.reads.action_items(incident.id)]
+
+
+@router.post(
+    "/incidents/{number}/action-items",
+    tags=["reviews"],
+    status_code=201,
+    response_model=api.ActionItemAnswer,
+    responses=LATER,
+)
+async def add_action_item(
+    incident: TheIncident, asked: api.AddActionItem, told: Told, ports: Ports, giver: Giver
+) -> api.ActionItemAnswer | Response:
+    """Somebody owes something; its owner is reminded before it is due and while it is overdue. POLICY 24."""
+    signal = ActionItemRequested(
+        id=told.id,
+        key=str(incident.id),
+        incident_id=incident.id,
+        by=asked.by,
+        via=told.via,
+        number=incident.number,
+        title=asked.title,
+        owner=asked.owner,
+        due_at=asked.due_at,
+        priority=asked.priority,
+        policy_version=ports.policy.version,
+    )
+    handled = await giver.give(topics.REVIEW_SIGNALS, signal)
+    item = await ports.reads.action_item(uuid.uuid5(signal.id, "action-item")) if handled else None
+    if handled is None or item is None:
+        return later(signal.id)
+    return api.ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=api.ActionItemView.of(item))
+
+
+@router.post("/action-items/{item_id}/complete", tags=["reviews"], response_model=api.ActionItemAnswer, responses=LATER)
+async def complete_action_item(
+    item: TheActionItem, told: Told, ports: Ports, giver: Giver, asked: api.Command | None = None
+) -> api.ActionItemAnswer | Response:
+    """It was done."""
+    assert isinstance(item.what, ActionItem)
+    signal = ActionItemCompleted(
+        id=told.id,
+        key=str(item.incident_id),
+        incident_id=item.incident_id,
+        by=(asked or api.Command()).by,
+        via=told.via,
+        item_id=item.what.id,
+    )
+    handled = await giver.give(topics.REVIEW_SIGNALS, signal)
+    after = await ports.reads.action_item(item.what.id) if handled else None
+    if handled is None or after is None:
+        return later(signal.id)
+    return api.ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=api.ActionItemView.of(after))
+
+
+@router.get("/deliveries", tags=["operations"])
+async def list_deliveries(ports: Ports, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[api.DeliveryView]:
+    """What was sent or is to be sent, newest first."""
+    return [api.DeliveryView.of(row) for row in await ports.reads.deliveries(None, limit)]
+
+
+@router.get("/deliveries/{delivery_id}", tags=["operations"])
+async def show_delivery(delivery_id: uuid.UUID, ports: Ports) -> api.DeliveryView:
+    """One delivery."""
+    row = await ports.reads.delivery(delivery_id)
+    if row is None:
+        raise Problem(404, f"there is no delivery {delivery_id}", "GET /api/v1/deliveries lists them.")
+    return api.DeliveryView.of(row)
+
+
+@router.get("/deadlines", tags=["operations"])
+async def list_deadlines(ports: Ports, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[api.DeadlineView]:
+    """Those that are armed, the soonest first."""
+    return [api.DeadlineView.of(row) for row in await ports.reads.deadlines(None, limit)]
+
+
+@router.post("/pages/test", tags=["operations"], status_code=202)
+async def page_test(told: Told, ports: Ports, giver: Giver, asked: api.PageTest | None = None) -> api.PageTestAnswer:
+    """Pages a level for real, marked as a test. GET /api/v1/deliveries/{id} says how it went."""
+    asked = asked or api.PageTest()
+    levels = {level.name: level for level in ports.policy.policy.escalation.levels}
+    level = levels.get(asked.level or next(iter(levels)))
+    if level is None:
+        raise Problem(422, f"level: the policy has no level {asked.level!r}", f"It has: {', '.join(levels)}.")
+    dedup_key = f"test/{told.id}"
+    delivery = Delivery(
+        id=told.id,
+        incident_id=None,
+        incident_key=dedup_key,
+        kind=DeliveryKind.PAGE,
+        lane=dedup_key,
+        urgency=Urgency.PAGE,
+        page=PageFacts(1, level.name, level.routing_key, dedup_key, test=True),
+        message=Message(f"A test page of Tocsin to {level.name}, asked for by {asked.by}.", by=asked.by),
+    )
+    await ports.enqueue(delivery)
+    await giver.publish([Outgoing(topics.DELIVERIES_PAGERDUTY, dedup_key.encode(), b"")])
+    recording = ports.recording.get(Provider.PAGERDUTY, False)
+    return api.PageTestAnswer(delivery_id=delivery.id, level=level.name, recording=recording)
+
+
+@router.get("/policy", tags=["operations"])
+async def show_policy(ports: Ports) -> dict[str, Any]:
+    """The policy that new incidents are opened under."""
+    return {"version": ports.policy.version, "policy": ports.policy.policy.model_dump(mode="json")}

@@ -1,0 +1,74 @@
+"""Liveness (this process answers) and readiness (it can do its work). POLICY 34.
+
+Ready means that webhooks can be accepted and questions answered. A stalled worker is said, but is not this process's
+failing: what it accepts meanwhile is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from streams.web.errors import UNAVAILABLE
+from streams.web.ports import Figures, WebPorts
+
+_WITHIN: Final = 3.0
+STALLED_AFTER: Final = 30.0
+"""Seconds that a due deadline or a page may wait before the worker counts as stalled."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> JSONResponse:
+    """200 or 503, with what is wrong."""
+    ports: WebPorts = request.app.state.ports
+    broker, (database, figures) = await asyncio.gather(_broker(ports), _database(ports))
+    is_ready = broker == database == "ok"
+    worker = _worker(figures)
+    answer: dict[str, Any] = {
+        "status": "not ready" if not is_ready else "degraded" if worker == "stalled" else "ready",
+        "broker": broker,
+        "database": database,
+        "worker": worker,
+        "recording": sorted(provider for provider, recording in ports.recording.items() if recording),
+        "policy": {"name": ports.policy.policy.name, "version": ports.policy.version},
+    }
+    if answer["recording"]:
+        answer["hint"] = (
+            f"Nobody is told by {', '.join(answer['recording'])}: not configured, so deliveries are only recorded."
+        )
+    return JSONResponse(answer, 200 if is_ready else 503, headers={"Cache-Control": "no-store"})
+
+
+async def _broker(ports: WebPorts) -> str:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            await ports.broker_answers()
+    except UNAVAILABLE as error:
+        return f"unreachable ({type(error).__name__})"
+    return "ok"
+
+
+async def _database(ports: WebPorts) -> tuple[str, Figures | None]:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            return "ok", await ports.reads.figures()
+    except UNAVAILABLE as error:
+        return f"unreachable ({type(error).__name__})", None
+
+
+def _worker(figures: Figures | None) -> str:
+    if figures is None:
+        return "unknown"
+    waiting = max(figures.oldest_due_deadline_seconds, figures.oldest_pending_page_seconds)
+    return "stalled" if waiting > STALLED_AFTER else "ok"

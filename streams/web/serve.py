@@ -1,0 +1,98 @@
+"""Runs the HTTP side under uvicorn on a socket of its own, until told to stop. Knows no signals and no command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import uvicorn
+
+from streams.settings import Bind, SettingsError, check_exposure
+from streams.web.app import build
+from streams.web.edge import Edge
+from streams.web.ports import WebPorts
+
+_KEEP_ALIVE: Final = 310
+"""Seconds. Longer than Alertmanager keeps an idle connection (300), so that none is closed under a webhook."""
+_FINISH_WITHIN: Final = 10
+"""Seconds for what is in flight when we are told to stop. POLICY 34."""
+_CONNECTIONS: Final = 2048
+_BACKLOG: Final = 1024
+
+
+async def serve_web(ports: WebPorts, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serves until `stop` is set and what is in flight has ended; calls `ready` with its address once it accepts.
+
+    Raises SettingsError when the address cannot be used, or would let in other machines without tokens.
+    """
+    check_exposure(ports.settings)
+    with _listening(ports.settings.web_bind) as listener:
+        bound = Bind(*listener.getsockname()[:2])
+        server = _Server(_config(build(ports)), lambda: ready(f"http://{bound}"))
+        stopper = asyncio.create_task(_stop(server, stop))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            stopper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await stopper
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def _config(app: Edge) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_FINISH_WITHIN,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says when it accepts, and leaves signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _listening(bind: Bind) -> Iterator[socket.socket]:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise SettingsError(f"TOCSIN_WEB_BIND={bind}: {error.strerror or error}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            why = "the port is in use; end what listens there, or choose another" if in_use else error.strerror
+            raise SettingsError(f"TOCSIN_WEB_BIND={bind}: {why}") from None
+        yield listener

@@ -1,0 +1,133 @@
+"""One worker process: the agents on their topics, the deadlines' loop, a courier per provider and the relay of the feed.
+
+Any number of them share the work: partitions are shared by Kafka, due deadlines and deliveries by row locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from agents import dead_letters, deadlines, delivery, relay
+from agents.delivery import Courier
+from agents.lifecycle import LifecyclePorts
+from agents.review import ReviewPorts
+from agents.triage import TriagePorts
+from models.deliveries import Provider
+from models.records import Record
+from models.store import Store
+from streams import topics
+from streams.app import Ports, wake_topic, wiring
+from streams.batches import DeadLetter
+from streams.clock import utc_now
+from streams.consume import attach
+from streams.group import faust_app, run_app
+from streams.loops import TRANSIENT, nap, repeat
+from streams.policies import Policies
+from streams.producer import Producer
+from streams.providers import reach
+from streams.settings import PolicyInForce, Settings, policy_in_force
+
+log = logging.getLogger(__name__)
+
+GROUP: Final = "tocsin"
+RELAY_EVERY: Final = 0.25
+"""Seconds between looks at the log while it is quiet; how late the public feed may be."""
+REPORT_EVERY: Final = 1.0
+"""Seconds between looks for pages whose fate a crash left untold, and for late ones."""
+BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
+"""How many records one batch may hold at most; a batch is one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The open parts of a worker."""
+
+    store: Store
+    producer: Producer
+    policy: PolicyInForce
+    couriers: dict[Provider, Courier]
+
+
+async def work(settings: Settings, brokers: str, database_url: str, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    """Works until `stop` is set, then finishes what is in hand. Raises what ended it otherwise."""
+    async with _opened(settings, brokers, database_url) as worker:
+        app = faust_app(GROUP, brokers)
+        for topic, agent in wiring(_ports(worker)):
+            attach(app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256))
+        ready()
+        async with asyncio.TaskGroup() as tasks:
+            loops = [tasks.create_task(loop) for loop in _loops(worker, stop)]
+            await run_app(app, stop)
+            stop.set()
+            await asyncio.gather(*loops)
+        for courier in worker.couriers.values():
+            await courier.drain()
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings, brokers: str, database_url: str) -> AsyncIterator[Worker]:
+    policy = policy_in_force(settings)
+    store = await Store.open(database_url)
+    reached = reach(settings, policy.policy, os.environ, store.publish)
+    for provider, why in reached.recording.items():
+        log.warning("%s is recorded, not sent: %s", provider, why)
+    try:
+        async with Producer(brokers) as producer:
+            await store.save_policy(policy.version, policy.policy.name, policy.text)
+            couriers = {
+                provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now)
+                for provider, notifier in reached.notifiers.items()
+            }
+            yield Worker(store, producer, policy, couriers)
+    finally:
+        for notifier in reached.notifiers.values():
+            await notifier.close()
+        await store.close()
+
+
+def _ports(worker: Worker) -> Ports:
+    store, publish, policy = worker.store, worker.producer.publish, worker.policy
+    policies = Policies(policy, store.policy_text)
+    return Ports(
+        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS),
+        lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
+        review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK)),
+        couriers=worker.couriers,
+    )
+
+
+def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+    store, publish = worker.store, worker.producer.publish
+
+    async def emit_deadlines() -> None:
+        if not await deadlines.emit_due(store.deadlines, publish):
+            await store.deadlines.wait((await deadlines.nap(store.deadlines)).total_seconds())
+
+    async def relay_events() -> None:
+        if not await relay.relay(store.event_log, publish, topics.EVENTS):
+            await nap(stop, RELAY_EVERY)
+
+    async def report_pages() -> None:
+        if not await delivery.report(store.outbox, publish, topics.SIGNALS):
+            await nap(stop, REPORT_EVERY)
+
+    yield repeat("deadlines", emit_deadlines, stop)
+    yield repeat("relay", relay_events, stop)
+    yield repeat("reports", report_pages, stop)
+    for provider, courier in worker.couriers.items():
+        yield repeat(f"delivery to {provider}", courier.work, stop)
+
+
+def _burial(worker: Worker) -> DeadLetter:
+    burial = dead_letters.Burial(topics.DEAD_LETTERS, topics.SIGNALS, worker.policy.policy, worker.policy.version)
+
+    async def bury(record: Record, reason: str) -> None:
+        await worker.producer.publish(dead_letters.bury(record, reason, utc_now(), burial))
+
+    return bury
