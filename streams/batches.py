@@ -25,7 +25,7 @@ LONGEST_PAUSE: Final = 1.5
 LONGEST_REASON: Final = 500
 
 
-class Abandoned(Exception):  # noqa: N818 (an outcome, not an error)
+class Abandoned(Exception):
     """The batch is no longer ours to finish (shutdown, or its partitions moved): it will be delivered again."""
 
 

@@ -23,6 +23,8 @@ from streams.group import App
 MAX_BATCH: Final = 256
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 ACCUMULATE_WITHIN: Final = 0.01
+
+
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
     """What a worker can say about one topic. Seconds are durations, not instants."""

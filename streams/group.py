@@ -1,7 +1,7 @@
 """One member of a consumer group: the Faust application, its settings, its start and its end.
 
-Owns what Faust is allowed to do here. It must never start Faust's web server, tables, producer or logging, and never end in
-silence: what stops it is raised by run_app.
+Owns what Faust is allowed to do here. It must never start Faust's web server, tables, producer or logging, and never
+end in silence: what stops it is raised by run_app.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class App(faust.App):
     @property
     def guarded_consumer(self) -> GuardedConsumer:
         consumer = self.consumer
-        assert isinstance(consumer, GuardedConsumer)  # noqa: S101 (set by the transport above)
+        assert isinstance(consumer, GuardedConsumer)
         return consumer
 
 
-def faust_app(name: str, brokers: str, *, session_timeout: timedelta = SESSION_TIMEOUT, instance: str | None = None) -> App:
+def faust_app(
+    name: str, brokers: str, *, session_timeout: timedelta = SESSION_TIMEOUT, instance: str | None = None
+) -> App:
     """The application of consumer group `name`; `brokers` is host:port, comma-separated.
 
     With `instance` (stable per process) a restarted process takes its partitions back at once instead of after the

@@ -1,19 +1,22 @@
 """The at-least-once guard: a Faust transport that never commits past a record that is not yet handled.
 
-Owns the fetching and, by the ledger of streams/ledger.py, every offset this application commits. It must never commit an
-offset above the lowest unhandled record of a partition, nor let Faust's own acknowledgements decide.
+Owns the fetching and, by the ledger of streams/ledger.py, every offset this application commits. It must never commit
+an offset above the lowest unhandled record of a partition, nor let Faust's own acknowledgements decide.
 
-Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606),
-a raising agent acknowledges what it failed on, and records dropped between fetch and stream during a rebalance look like
+Why Faust needs it (faust-streaming 0.15.3): `Consumer._new_offset` commits past records in flight (upstream issue 606);
+a raising agent acknowledges what it failed on; records dropped between fetch and stream during a rebalance look like
 gaps of compaction. So here a record enters the ledger in the consumer's thread, in the same step in which the fetch
 position moves past it, and leaves it only by `GuardedConsumer.done`, or by a rewind, which moves the position back in
 the same step. Real gaps (compaction, transactions, retention) were never fetched, so they hold nothing up.
 
-Extension points used: `App.transport` (settable), `Transport.Consumer`, and overridable methods of the two subclasses.
+It also delivers a whole fetch at once, where Faust starts four tasks per record: that was most of what Faust costs.
+
+Extension points used: `App.transport` (settable), `Transport.Consumer`, methods overridden in the two subclasses.
 Internals relied on, each checked by tests/streams/test_faust_internals.py because an upgrade may move them:
   Consumer: _new_consumer_thread, _drain_messages, _getmany, _wait_next_records, _to_message, _new_offset,
     _filter_tps_with_pending_acks, _commit_offsets, _committed_offset, ack, verify_event_path, on_partitions_revoked,
-    on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow, consumer_stopped_errors
+    on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow,
+    consumer_stopped_errors
   AIOKafkaConsumerThread: on_start, _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash,
     _start_thread
 """
@@ -40,7 +43,7 @@ POLL_WITHIN: Final = 0.05
 NOTHING: Final = frozenset({TP("", -1)})
 """Matches no partition. (aiokafka takes an empty set to mean all of them.)"""
 HAND_OVER_WITHIN: Final = 2.0
-"""Seconds by which a rebalance is held up so that batches in hand can end and be committed, instead of being repeated."""
+"""Seconds by which a rebalance is held up for batches in hand to end and be committed, instead of being repeated."""
 LONGEST_PAUSE: Final = 2.0
 
 
@@ -86,7 +89,7 @@ class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
     # Faust prints tracebacks in these two; the reason reaches people as the exception of run_app instead.
 
     def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
-        log.debug(msg.format(*fmt), exc_info=True)
+        log.debug("%s", msg.format(*fmt))
 
     def _start_thread(self) -> None:
         with contextlib.suppress(KafkaError, OSError):
@@ -126,7 +129,11 @@ class GuardedConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self.ledger.committable(tp)
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+    async def _commit_offsets(
+        self,
+        offsets: Mapping[TP, int],
+        start_new_transaction: bool = True,  # noqa: FBT001, FBT002 (Faust's signature)
+    ) -> bool:
         before = {tp: self._committed_offset[tp] for tp in offsets}
         committed = await super()._commit_offsets(offsets, start_new_transaction)
         if not committed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,17 +58,21 @@ TOPICS: Final[tuple[Topic, ...]] = (
 async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication: int = 1) -> list[str]:
     """Creates what is missing. Returns a line for each topic that has another number of partitions, and leaves it so.
 
-    Raises KafkaError when the broker is out of reach or refuses a topic.
+    Raises KafkaError or OSError when the broker is out of reach or refuses a topic.
     """
     admin = AIOKafkaAdminClient(
         bootstrap_servers=brokers, request_timeout_ms=REQUEST_WITHIN // timedelta(milliseconds=1)
     )
     try:
         await admin.start()
-        found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        found = await _partitions(admin)
         missing = [topic for topic in topics if topic.name not in found]
         if missing:
             await _create(admin, missing, replication)
+            async with asyncio.timeout(REQUEST_WITHIN.total_seconds()):
+                while any(topic.name not in found for topic in missing):  # a cluster takes a moment to know of it
+                    found = await _partitions(admin)
+                    await asyncio.sleep(0.02)
     finally:
         await admin.close()
     return [
@@ -75,6 +80,10 @@ async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication
         for topic in topics
         if found.get(topic.name, topic.partitions) != topic.partitions
     ]
+
+
+async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> None:

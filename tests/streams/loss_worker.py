@@ -75,7 +75,7 @@ async def stock(brokers: str, topic: str, group: str, folder: Path, session: flo
     )
 
     @app.agent(app.topic(topic, value_type=bytes, value_serializer="raw"))
-    async def agent(stream: faust.Stream[bytes]) -> None:
+    async def agent(stream: faust.StreamT[bytes]) -> None:
         async for event in stream.events():
             message = event.message
             await books.handle([Record(topic, message.partition, message.offset, message.key, message.value)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from mode.threads import WorkerThread
 
 from models.records import Agent, Outgoing, Record, Unreadable
 from streams.batches import Abandoned, Settler
@@ -16,7 +18,7 @@ from streams.group import faust_app, run_app
 from streams.ledger import WINDOW_RECORDS
 from streams.producer import Producer
 from streams.topics import MAX_RECORD_BYTES, WEEK, Topic, declare
-from tests.conftest import until
+from tests.streams.brokers import until
 
 
 class Bench:
@@ -216,6 +218,7 @@ async def test_a_crash_of_faust_ends_run_app(bench: Bench, topic: str) -> None:
     with pytest.raises(RuntimeError, match="out of order"):
         async with asyncio.timeout(12):
             await bench.running
+    await until(lambda: not any(isinstance(thread, WorkerThread) for thread in threading.enumerate()))
 
 
 # The outcome rules, without a broker

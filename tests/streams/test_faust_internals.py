@@ -1,6 +1,6 @@
-"""What streams/guard.py and streams/group.py take for granted about Faust. A failure here means: read upstream's change first.
+"""What streams/guard.py and streams/group.py take for granted about Faust. If it fails: read upstream's change first.
 
-Faust is pinned exactly. Whoever moves the pin compares the listed methods with the sources they were read from, checks the
+Faust is pinned exactly. Whoever moves the pin compares the listed methods with those they were read from, checks the
 guard against them, and then writes the new version and fingerprints down here.
 """
 
@@ -131,11 +131,13 @@ def test_the_methods_read_are_still_the_same() -> None:
 
 @pytest.mark.parametrize(("owner", "name"), OVERRIDDEN)
 def test_an_override_takes_what_faust_passes(owner: type, name: str) -> None:
-    guards = {Consumer: GuardedConsumer, ThreadDelegateConsumer: GuardedConsumer, App: GuardedApp}
+    guards: dict[type, type] = {Consumer: GuardedConsumer, ThreadDelegateConsumer: GuardedConsumer, App: GuardedApp}
     ours = getattr(guards.get(owner, GuardedConsumerThread), name)
     assert ours is not getattr(owner, name), "the guard does override it"
     signature = inspect.signature(ours)
-    assert set(inspect.signature(getattr(owner, name)).parameters) <= set(signature.parameters) or "**" in str(signature)
+    assert set(inspect.signature(getattr(owner, name)).parameters) <= set(signature.parameters) or "**" in str(
+        signature
+    )
 
 
 async def test_the_application_uses_the_guard_and_starts_nothing_else() -> None:
@@ -147,7 +149,14 @@ async def test_the_application_uses_the_guard_and_starts_nothing_else() -> None:
     for attribute in ("callback", "scheduler", "flow_active", "suspend_flow", "_committed_offset", "transactions"):
         assert hasattr(consumer, attribute), attribute
     started = [type(service).__name__ for service in app.boot_strategy.server()]
-    assert started == ["GuardedConsumer", "LeaderAssignor", "ReplyConsumer", "AgentManager", "Conductor", "TableManager"]
+    assert started == [
+        "GuardedConsumer",
+        "LeaderAssignor",
+        "ReplyConsumer",
+        "AgentManager",
+        "Conductor",
+        "TableManager",
+    ]
     assert not app.conf.web_enabled
     assert not app.conf.stream_wait_empty
-    assert app.conf.processing_guarantee.value == "at_least_once"
+    assert not app.in_transaction

@@ -1,9 +1,8 @@
-"""Real workers, kill -9: every record ends handled or in the dead letters, and stock Faust shows why the guard is there."""
+"""Real workers, kill -9: every record ends handled or in the dead letters. Stock Faust shows why the guard is there."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import subprocess
 import sys
@@ -15,24 +14,26 @@ import pytest
 from models.records import Outgoing
 from streams.producer import Producer
 from streams.topics import WEEK, Topic, declare
-from tests.conftest import until
+from tests.streams.brokers import embedded_broker, until
 
 ROOT = Path(__file__).parents[2]
-SESSION = "6" if os.environ.get("TOCSIN_TEST_KAFKA") else "2"  # Apache Kafka refuses less than 6 s
+SESSION = "2"
+APACHE_SESSION = "6"  # it refuses less
 RECORDS = 1200
 
 
 class Workers:
     """Worker processes of one group, and what they wrote."""
 
-    def __init__(self, kind: str, broker: str, topic: str, folder: Path) -> None:
-        self._command = [sys.executable, "-m", "tests.streams.loss_worker", kind, broker, topic, topic, str(folder), SESSION]
+    def __init__(self, kind: str, broker: str, topic: str, folder: Path, session: str = SESSION) -> None:
+        worker = [sys.executable, "-m", "tests.streams.loss_worker"]
+        self._command = [*worker, kind, broker, topic, topic, str(folder), session]
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         output = (self._folder / "output").open("ab")
-        self._running.append(subprocess.Popen(self._command, cwd=ROOT, stdout=output, stderr=output))  # noqa: S603
+        self._running.append(subprocess.Popen(self._command, cwd=ROOT, stdout=output, stderr=output))
 
     def kill(self) -> None:
         process = self._running.pop(0)
@@ -43,6 +44,10 @@ class Workers:
         process = self._running.pop(0)
         process.terminate()
         return process.wait(within)
+
+    async def handle_more(self) -> None:
+        before = len(self.handled())
+        await until(lambda: len(self.handled()) > before, within=30)
 
     def handled(self) -> list[tuple[int, int, str]]:
         lines = self._read("handled")
@@ -68,7 +73,8 @@ class Workers:
 
 @pytest.fixture
 def workers(request: pytest.FixtureRequest, broker: str, unique: str, tmp_path: Path) -> Iterator[Workers]:
-    started = Workers(getattr(request, "param", "guarded"), broker, unique, tmp_path)
+    session = APACHE_SESSION if "kafka" in request.node.callspec.id else SESSION
+    started = Workers(getattr(request, "param", "guarded"), broker, unique, tmp_path, session)
     yield started
     started.end()
 
@@ -88,17 +94,16 @@ async def test_kill_minus_9_at_any_moment_loses_nothing(broker: str, unique: str
     names = fates()
     await publish(broker, unique, names, partitions=4)
     hopeless = {name for name in names if name.startswith(("poison", "bug"))}
-    moments = random.Random(606)  # noqa: S311 (which moments, not secrets)
+    moments = random.Random(606)
 
     workers.start()
     workers.start()
     for _ in range(3):
-        before = len(workers.handled())
-        await until(lambda before=before: len(workers.handled()) > before)  # it is in the middle of something
+        await workers.handle_more()  # it is in the middle of something
         await asyncio.sleep(moments.uniform(0.0, 0.25))
         workers.kill()
         workers.start()
-    await until(lambda: workers.names() | set(workers.dead()) == set(names), within=20)
+    await until(lambda: workers.names() | set(workers.dead()) == set(names), within=30)
 
     assert workers.names() == set(names) - hopeless
     assert set(workers.dead()) == hopeless
@@ -144,3 +149,22 @@ async def test_a_fault_of_the_environment(broker: str, unique: str, workers: Wor
     await publish(broker, unique, ["plain-last"], partitions=1)
     await until(lambda: "plain-last" in workers.names())
     assert set(names) - workers.names() == lost
+
+
+async def test_a_broker_killed_under_running_workers_loses_nothing(unique: str, tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    names = [f"plain-{number:04}" for number in range(600)]
+    with embedded_broker(tmp_path / "broker") as address:
+        await publish(address, unique, names[:300], partitions=4)
+        workers = Workers("guarded", address, unique, tmp_path)
+        workers.start()
+        workers.start()
+        await until(lambda: len(workers.handled()) > 0)
+    try:
+        with embedded_broker(tmp_path / "broker", bind=address):
+            await publish(address, unique, names[300:], partitions=4)
+            await until(lambda: workers.names() == set(names), within=20)
+            assert workers.stop() == 0
+            assert workers.stop() == 0
+    finally:
+        workers.end()
