@@ -1,4 +1,6 @@
-"""A circuit breaker with one probe, and a pace that a provider's 429s slow down. POLICY 32. Pure: `now` is an argument."""
+"""A circuit breaker with one probe, and a pace that a provider's 429s slow down. POLICY 32. Pure: `now` is an
+argument.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What becomes of a record that cannot be handled: it is kept with its reason, and its sender's silence becomes an incident.
+"""What becomes of a record that cannot be handled: it is kept with its reason, and its sender's silence becomes an
+incident.
 
-Refusals are loud: an alert that cannot be read would otherwise never page. Once per sender and reason, because further ones join
-the same incident. Never decides whether a record is readable.
+Refusals are loud: an alert that cannot be read would otherwise never page. Once per sender and reason, because
+further ones join the same incident. Never decides whether a record is readable.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outg
     place = f"{record.topic}/{record.partition}/{record.offset}"
     sender = record.headers.get("sender", b"tocsin").decode(errors="replace")
     letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
-    letter = _letter(record.topic, record.key or b"", record.value or b"", reason, at, letter_id, record.headers, burial)
+    letter = _letter(
+        record.topic, record.key or b"", record.value or b"", reason, at, letter_id, record.headers, burial
+    )
     if record.key is not None and record.key.startswith(_KEY.encode()):
         return [letter]  # the news of a dead letter died itself: keep it, but do not chase our own tail
     return [letter, unreadable(sender, reason, at, letter_id, burial)]

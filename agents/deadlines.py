@@ -1,7 +1,8 @@
-"""Turns due rows of the deadline ledger into signals. Never decides what a deadline means, and never marks one as fired.
+"""Turns due rows of the deadline ledger into signals. Never decides what a deadline means, and never marks one as
+fired.
 
-A claimed row is a lease: only the transaction that handles its signal writes `fired`; a lease that ran out is emitted again,
-and the inbox absorbs the repetition because the signal's id derives from the deadline's.
+A claimed row is a lease: only the transaction that handles its signal writes `fired`; a lease that ran out is emitted
+again, and the inbox absorbs the repetition because the signal's id derives from the deadline's.
 """
 
 from __future__ import annotations

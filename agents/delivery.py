@@ -1,8 +1,8 @@
 """Sends what must reach one provider, in order per lane, until it is delivered, refused for good or cancelled.
 
-The intents in the store are the truth; a wake-up only says that there may be some, and a sweep finds what a crash left. An attempt
-whose outcome is unknown is read back before it is sent again. A slow provider holds up its own lanes and nothing else.
-Never decides what is sent, and never changes an incident: how a page fared goes back as a signal.
+The intents in the store are the truth; a wake-up only says that there may be some, and a sweep finds what a crash
+left. An attempt whose outcome is unknown is read back before it is sent again. A slow provider holds up its own lanes
+and nothing else. Never decides what is sent, and never changes an incident: how a page fared goes back as a signal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ LATE_AFTER = timedelta(seconds=30)
 
 
 class Claimed(Protocol):
-    """A leased delivery. `unknown` after an attempt that may have been processed; `receipts` are the incident's so far."""
+    """A leased delivery. `unknown` after an attempt that may have been processed; `receipts` are the incident's so
+    far.
+    """
 
     @property
     def delivery(self) -> Delivery: ...
@@ -97,7 +99,7 @@ class Courier:
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
 
-    async def wake(self, batch: Sequence[Record]) -> None:  # noqa: ARG002 (an agent takes a batch; this one needs only the knock)
+    async def wake(self, batch: Sequence[Record]) -> None:
         """The agent on the provider's topic: there is something to deliver."""
         self.woken.set()
 

@@ -1,7 +1,7 @@
 """The only writer of incidents: applies a batch of signals to them in one transaction, then wakes the deliveries.
 
-Everything that can change an incident is a signal on one topic keyed by incident key. A redelivered signal finds itself in the
-inbox and changes nothing. Never sends anything to people and never talks to a provider.
+Everything that can change an incident is a signal on one topic keyed by incident key. A redelivered signal finds
+itself in the inbox and changes nothing. Never sends anything to people and never talks to a provider.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ async def run(batch: Sequence[Record], ports: LifecyclePorts) -> None:
     await ports.publish([Outgoing(ports.wake_topic(provider), key, b"") for provider in sorted(providers)])
 
 
-async def _decisions(signals: Sequence[Signal], loaded: Loaded[Incident], policies: PolicyBook) -> AsyncIterator[_Decision]:
+async def _decisions(
+    signals: Sequence[Signal], loaded: Loaded[Incident], policies: PolicyBook
+) -> AsyncIterator[_Decision]:
     """Decides each signal that is seen for the first time, on the state that the ones before it left."""
     states, fresh = dict(loaded.states), set(loaded.fresh)
     for signal in signals:
@@ -68,7 +70,9 @@ async def _decisions(signals: Sequence[Signal], loaded: Loaded[Incident], polici
         yield _Decision(signal, events, policy, at)
 
 
-def _steps(decisions: Sequence[_Decision], before: Mapping[str, Incident], numbers: Sequence[str]) -> list[Step[Incident]]:
+def _steps(
+    decisions: Sequence[_Decision], before: Mapping[str, Incident], numbers: Sequence[str]
+) -> list[Step[Incident]]:
     """Folds the decisions once more, now that every opening has its number, into what is to be written."""
     states, left = dict(before), iter(numbers)
     steps = []

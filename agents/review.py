@@ -1,7 +1,7 @@
 """Follows resolved incidents: opens their postmortems, keeps action items, reminds owners. POLICY 22, 24.
 
-Listens twice: to the public feed of incident events (what was resolved or reopened) and to its own signals (commands of people,
-due deadlines). Never changes an incident.
+Listens twice: to the public feed of incident events (what was resolved or reopened) and to its own signals (commands
+of people, due deadlines). Never changes an incident.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one question (whose group was this?), asked only for a resolved group that does not list all its alerts.
-Never opens or changes an incident.
+Stateless but for one question (whose group was this?), asked only for a resolved group that does not list all its
+alerts. Never opens or changes an incident.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class TriagePorts:
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
     signals = [signal for record in batch for signal in await _signals(record, ports)]
-    await ports.publish([Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals])
+    await ports.publish(
+        [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
+    )
 
 
 async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
@@ -55,7 +57,9 @@ async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
 
 
 def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[AlertsReported]:
-    """One signal per incident key among the group's alerts, in the order of their first alert. Raises Unreadable for none."""
+    """One signal per incident key among the group's alerts, in the order of their first alert. Raises Unreadable for
+    none.
+    """
     if not group.alerts:
         message = "alerts: the webhook holds no alert"
         raise Unreadable(message)
@@ -65,7 +69,9 @@ def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[A
     return [_reported(group, key, alerts, policy, policy_version) for key, alerts in by_key.items()]
 
 
-def _reported(group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str) -> AlertsReported:
+def _reported(
+    group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str
+) -> AlertsReported:
     first = next((alert for alert in alerts if alert.status == "firing"), alerts[0])
     service = service_of(first.labels, policy)
     name = first.labels.get("alertname") or "Alert"
@@ -117,10 +123,11 @@ def _links(alert: Alert, policy: Policy, group: AlertGroup) -> Mapping[str, str]
     """Only web addresses: a link goes into messages that people click at three in the morning. POLICY 7."""
     entry = policy.services.get(service_of(alert.labels, policy))
     candidates = {
-        "runbook": alert.annotations.get("runbook_url") or alert.annotations.get("runbook") or (entry and entry.runbook_url),
+        "runbook": alert.annotations.get("runbook_url")
+        or alert.annotations.get("runbook")
+        or (entry and entry.runbook_url),
         "dashboard": alert.annotations.get("dashboard_url") or alert.annotations.get("dashboard"),
         "source": alert.generator_url,
         "alertmanager": group.external_url,
     }
     return {name: url for name, url in candidates.items() if url and url.startswith(("https://", "http://"))}
-

@@ -1,6 +1,7 @@
 """What the policy makes of alerts: which incident they belong to, how severe they are, and why.
 
-Owns identity (the incident key) and the SEV/P matrix's inputs. Pure: `now` is an argument, numbers come from the alerts.
+Owns identity (the incident key) and the SEV/P matrix's inputs. Pure: `now` is an argument, numbers come from the
+alerts.
 """
 
 from __future__ import annotations
@@ -44,14 +45,16 @@ def tier_of(labels: Labels, policy: Policy) -> ServiceTier:
 def classify(alerts: Sequence[Alert], policy: Policy, now: datetime) -> Classification:
     """Severity and priority of the firing ones of `alerts` (of all, when none fires), with reasons. POLICY 1, 3, 4, 6.
 
-    Every rule may speak and the worst severity is taken. A rule whose condition has not lasted long enough classifies as
-    the level already reached, at least SEV4, and is `pending` until it has.
+    Every rule may speak and the worst severity is taken. A rule whose condition has not lasted long enough classifies
+    as the level already reached, at least SEV4, and is `pending` until it has.
     """
     firing = [alert for alert in alerts if alert.status == "firing"] or list(alerts)
     tier = min((tier_of(alert.labels, policy) for alert in firing), default=ServiceTier.TWO)
     verdicts = [verdict for alert in firing for verdict in _spoken(alert, policy, now)]
     if not verdicts:
-        verdicts = [(policy.classification.default, f"no rule names a severity: {policy.classification.default} by default")]
+        verdicts = [
+            (policy.classification.default, f"no rule names a severity: {policy.classification.default} by default")
+        ]
     severity = worst([verdict[0] for verdict in verdicts])
     pending = sorted(
         {found for alert in firing for found in _pending(alert, policy, now) if found.severity.worse_than(severity)},
@@ -84,7 +87,9 @@ def _spoken(alert: Alert, policy: Policy, now: datetime) -> Iterator[_Verdict]:
 
 
 def _error_rate(alert: Alert, policy: Policy) -> float | None:
-    """The stated error rate as a share of one; `62%` and `0.62` are the same, anything else is as if it were not there."""
+    """The stated error rate as a share of one; `62%` and `0.62` are the same, anything else is as if it were not
+    there.
+    """
     stated = alert.annotations.get(policy.classification.error_rate.annotation, "").strip()
     try:
         rate = float(stated.removesuffix("%")) / (100 if stated.endswith("%") else 1)

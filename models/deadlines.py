@@ -1,4 +1,5 @@
-"""Deadlines as data: a name, an instant, and the ledger's states. Due-ness is decided by the store, never by a clock here.
+"""Deadlines as data: a name, an instant, and the ledger's states. Due-ness is decided by the store, never by a clock
+here.
 
 Every deadline that was armed ends as fired, cancelled or superseded. A deadline is stale by its id, never by its time.
 """

@@ -56,9 +56,8 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
     DeliveryKind.PAGE_ACKNOWLEDGE: Provider.PAGERDUTY,
     DeliveryKind.PAGE_RESOLVE: Provider.PAGERDUTY,
     DeliveryKind.PUBLICATION: Provider.STATUSPAGE,
-    **{
-        kind: Provider.SLACK
-        for kind in (
+    **dict.fromkeys(
+        (
             DeliveryKind.CHANNEL,
             DeliveryKind.ANNOUNCEMENT,
             DeliveryKind.INITIAL_REPORT,
@@ -68,8 +67,9 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.RESOLUTION,
             DeliveryKind.PAGE_FALLBACK,
             DeliveryKind.REMINDER,
-        )
-    },
+        ),
+        Provider.SLACK,
+    ),
 }
 
 
@@ -129,7 +129,9 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER, PUBLICATION."""
+    """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER,
+    PUBLICATION.
+    """
 
     text: str
     by: str | None = None
@@ -163,8 +165,8 @@ class Delivery:
 
 
 Receipts = Mapping[str, str]
-"""What a provider has told about an incident so far: `channel`, `announcement_ts`, `report_ts`, … One namespace per incident
-and provider; a later receipt adds to it."""
+"""What a provider has told about an incident so far: `channel`, `announcement_ts`, `report_ts`, … One namespace per
+incident and provider; a later receipt adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,8 @@ class Delivered:
 class RetryLater:
     """Not now. `after` is what the provider asked for (None: our own backoff decides).
 
-    `unknown` is True when the provider may have processed it all the same (a reset or time-out after sending), so that the
-    next attempt must read back before it sends. `provider_down` counts for the circuit breaker.
+    `unknown` is True when the provider may have processed it all the same (a reset or time-out after sending), so
+    that the next attempt must read back before it sends. `provider_down` counts for the circuit breaker.
     """
 
     reason: str

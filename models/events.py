@@ -1,7 +1,7 @@
 """Events: what we decided, in the past tense. The log of them is the audit trail and the incident's timeline.
 
-An event carries everything that its meaning needs (due times, levels), so that folding the log gives the state without the
-policy. Owns their wire form (JSON); never what follows from them.
+An event carries everything that its meaning needs (due times, levels), so that folding the log gives the state
+without the policy. Owns their wire form (JSON); never what follows from them.
 """
 
 from __future__ import annotations
@@ -314,9 +314,7 @@ ReviewEvent = (
     | DeadlinePassed
 )
 
-_BY_TYPE: dict[type, TypeAdapter[Any]] = {
-    cls: TypeAdapter(cls) for cls in {*get_args(Event), *get_args(ReviewEvent)}
-}
+_BY_TYPE: dict[type, TypeAdapter[Any]] = {cls: TypeAdapter(cls) for cls in {*get_args(Event), *get_args(ReviewEvent)}}
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _REVIEW_EVENTS: TypeAdapter[ReviewEvent] = TypeAdapter(Annotated[ReviewEvent, Field(discriminator="kind")])
 

@@ -1,7 +1,8 @@
 """Who is told what: the deliveries that follow from events. POLICY 9, 16, 17, 18.
 
-Pure. All deliveries of one step tell the state at its end, so an announcement already says who was paged. Texts made here are
-for people on the team, except those of PUBLICATION, which customers read and which therefore name nothing internal.
+Pure. All deliveries of one step tell the state at its end, so an announcement already says who was paged. Texts made
+here are for people on the team, except those of PUBLICATION, which customers read and which therefore name nothing
+internal.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ from models.state import POSTMORTEM, Incident, Page
 _K = DeliveryKind
 _Told = tuple[DeliveryKind, Message | None, Page | None]
 _REFRESH: _Told = (_K.REFRESH, None, None)
-_URGENT = {_K.PAGE: Urgency.PAGE, _K.PAGE_ACKNOWLEDGE: Urgency.PAGE, _K.PAGE_FALLBACK: Urgency.PAGE, _K.REFRESH: Urgency.ROUTINE}
+_URGENT = {
+    _K.PAGE: Urgency.PAGE,
+    _K.PAGE_ACKNOWLEDGE: Urgency.PAGE,
+    _K.PAGE_FALLBACK: Urgency.PAGE,
+    _K.REFRESH: Urgency.ROUTINE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,9 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             fate = "could not be delivered" if final else "has not got through yet"
             yield _K.PAGE_FALLBACK, Message(f"The page to {level} {fate}: {reason}"), None
         case EscalationExhausted(pages=pages):
-            text = f"Nobody has acknowledged after {pages} pages; the escalation has ended. Somebody has to take this now."
+            text = (
+                f"Nobody has acknowledged after {pages} pages; the escalation has ended. Somebody has to take this now."
+            )
             yield _K.PAGE_FALLBACK, Message(text), None
         case Acknowledged(by=by, via=via):
             yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in after.pages if not page.failed)
@@ -112,7 +120,9 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _REFRESH
         case AlertsWentStale():
             quiet = describe(policy.stale_after)
-            yield _notice(f"Nothing has been heard of the firing alerts for {quiet}. Resolve the incident if it is over.")
+            yield _notice(
+                f"Nothing has been heard of the firing alerts for {quiet}. Resolve the incident if it is over."
+            )
         case AlertsJoined() | AlertsResolved():
             if before is not None and before.pages:
                 yield _REFRESH

@@ -1,4 +1,6 @@
-"""The public feed, `incident.events`: what was decided, for everybody who follows incidents. Owns its wire form (JSON)."""
+"""The public feed, `incident.events`: what was decided, for everybody who follows incidents. Owns its wire form
+(JSON).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRecord:
-    """Consecutive events of one incident, with what identifies it. Severity, priority and status are those at publishing."""
+    """Consecutive events of one incident, with what identifies it. Severity, priority and status are those at
+    publishing.
+    """
 
     incident_id: uuid.UUID
     key: str

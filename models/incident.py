@@ -1,15 +1,16 @@
-"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/state.py) applies them.
+"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/state.py) applies
+them.
 
-Theory of operation. Both functions are pure: time is an argument, ids derive from what is already known, nothing is read or
-sent, so that replaying the signals of a key gives the same log and folding the log gives the same state.
+Theory of operation. Both functions are pure: time is an argument, ids derive from what is already known, nothing is
+read or sent, so that replaying the signals of a key gives the same log and folding the log gives the same state.
 
     triggered ──acknowledge──▶ acknowledged ──resolve──▶ resolved ──(fires again within the window)──▶ triggered
         ▲  └────────────────────resolve──────────────────────▶┘
         └── a level is paged: by time, by a person, by a severity that rose (it un-acknowledges)
 
-A signal that is stale, repeated or irrelevant decides to nothing. A deadline is stale by its id, never by comparing clocks; a
-command is stale when it names another generation. Identity is key and generation: after the policy's window a new, linked
-generation begins and the old one never changes again.
+A signal that is stale, repeated or irrelevant decides to nothing. A deadline is stale by its id, never by comparing
+clocks; a command is stale when it names another generation. Identity is key and generation: after the policy's window
+a new, linked generation begins and the old one never changes again.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ TOCSIN = "tocsin"
 
 
 def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
-    """The events that follow from `signal` at `now` (UTC, never before the incident's last event); none when it is stale."""
+    """The events that follow from `signal` at `now` (UTC, never before the incident's last event); none when it is
+    stale.
+    """
     match signal:
         case AlertsReported():
             return _alerts(incident, signal, policy, now)
@@ -73,8 +76,14 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
         case DeadlineReached():
             return [] if incident is None else _deadline(incident, signal, policy, now)
         case DeliveryReported():
-            return [] if _is_stale(incident, signal.incident_id) else escalation.reported(_open(incident), signal, policy, now)
-        case AcknowledgeRequested() | EscalateRequested() | ResolveRequested() | UpdateRequested() | SeverityRequested():
+            return (
+                []
+                if _is_stale(incident, signal.incident_id)
+                else escalation.reported(_open(incident), signal, policy, now)
+            )
+        case (
+            AcknowledgeRequested() | EscalateRequested() | ResolveRequested() | UpdateRequested() | SeverityRequested()
+        ):
             return [] if _is_stale(incident, signal.incident_id) else _command(_open(incident), signal, policy, now)
         case _:
             assert_never(signal)
@@ -109,8 +118,17 @@ def _alerts(incident: Incident | None, signal: AlertsReported, policy: Policy, n
         return [*news, *_opened(incident, signal, firing, policy, now)]
     again = IncidentReopened(why=f"{signal.title} fires again")
     joined = AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after)
-    news += [again, *_truncation(incident, signal), joined, *_raised(incident, signal, pages=False, policy=policy, now=now)]
-    return [*news, *_planned(incident, signal.classification.pending), *_first_page(incident, signal, "reopened", policy, now)]
+    news += [
+        again,
+        *_truncation(incident, signal),
+        joined,
+        *_raised(incident, signal, pages=False, policy=policy, now=now),
+    ]
+    return [
+        *news,
+        *_planned(incident, signal.classification.pending),
+        *_first_page(incident, signal, "reopened", policy, now),
+    ]
 
 
 def _opened(
@@ -184,7 +202,9 @@ def _knows(incident: Incident, alert: Alert) -> bool:
 
 
 def _gone(incident: Incident, signal: AlertsReported) -> tuple[str, ...]:
-    """Alerts that resolved: those that say so, and all of a group that is resolved as a whole. Missing is not resolved."""
+    """Alerts that resolved: those that say so, and all of a group that is resolved as a whole. Missing is not
+    resolved.
+    """
     listed = {alert.fingerprint for alert in signal.alerts if alert.status == "resolved"}
     whole = signal.group_status == "resolved"
 
@@ -211,7 +231,14 @@ def _raised(incident: Incident, signal: AlertsReported, *, pages: bool, policy: 
 
 
 def _to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
-    incident: Incident, severity: Severity, why: tuple[str, ...], policy: Policy, now: datetime, *, by: str = TOCSIN, pages: bool
+    incident: Incident,
+    severity: Severity,
+    why: tuple[str, ...],
+    policy: Policy,
+    now: datetime,
+    *,
+    by: str = TOCSIN,
+    pages: bool,
 ) -> list[Event]:
     priority = policy.priority(severity, incident.tier)
     events: list[Event] = [SeverityChanged(severity=severity, priority=priority, why=why, by=by)]
@@ -272,7 +299,11 @@ def _command(
         case UpdateRequested(by=by, stage=stage, message=message):
             return [
                 UpdatePosted(
-                    by=by, stage=stage or incident.stage, message=message, actions=signal.actions, next_steps=signal.next_steps
+                    by=by,
+                    stage=stage or incident.stage,
+                    message=message,
+                    actions=signal.actions,
+                    next_steps=signal.next_steps,
                 )
             ]
         case SeverityRequested(by=by, severity=severity, reason=reason):

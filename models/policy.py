@@ -153,11 +153,13 @@ class Policy(_Section):
                 continue
             for tier in ServiceTier:
                 if tier not in self.matrix.get(severity, {}):
-                    message = f"matrix: {severity} has no priority for tier {tier.value}; every severity needs all three tiers"
+                    message = (
+                        f"matrix: {severity} has no priority for tier {tier.value}; every severity needs all three"
+                    )
                     raise ValueError(message)
                 priority = self.matrix[severity][tier]
                 if priority in self.page and self.acknowledgement_clock(severity, priority) is None:
-                    message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add it by severity or priority"
+                    message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add one to either"
                     raise ValueError(message)
         names = [level.name for level in self.escalation.levels]
         if len(set(names)) < len(names):

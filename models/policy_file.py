@@ -1,4 +1,6 @@
-"""Reads a policy from YAML text. Owns the messages: every fault names file, line and, for a typo, the key that was meant."""
+"""Reads a policy from YAML text. Owns the messages: every fault names file, line and, for a typo, the key that was
+meant.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What follows after an incident: its postmortem and action items, with owners, due dates and reminders. POLICY 22, 24.
 
-Pure, like models/incident.py: `decide` says which events follow from a signal, `evolve` folds them. A review belongs to one
-incident (its key is the incident's id) and exists once something is owed. Its deadlines are part of its state.
+Pure, like models/incident.py: `decide` says which events follow from a signal, `evolve` folds them. A review belongs
+to one incident (its key is the incident's id) and exists once something is owed. Its deadlines are part of its state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from models.signals import (
     PostmortemWithdrawn,
     ReviewSignal,
 )
-from models.state import POSTMORTEM
+from models.state import POSTMORTEM, CorruptLogError
 
 REMINDER = "reminder"
 """Suffix of the deadlines that precede a due date or repeat after it: `postmortem/reminder`, `<item id>/reminder`."""
@@ -169,7 +169,7 @@ def evolve(review: Review | None, event: ReviewEvent, at: datetime) -> Review:
 def _begun(event: ReviewEvent, at: datetime) -> Review:
     if not isinstance(event, PostmortemOpened | ActionItemAdded):
         message = f"{event.kind} before anything was owed"
-        raise AssertionError(message)
+        raise CorruptLogError(message)
     return Review(
         incident_id=event.incident_id, number=event.number, seq=0, policy_version=event.policy_version, last_at=at
     )
@@ -202,7 +202,11 @@ def _change(review: Review, event: ReviewEvent, at: datetime) -> Review:
 
 
 def _postmortem(review: Review, *, status: Literal["suspended", "completed"], url: str = "") -> Review:
-    return review if review.postmortem is None else replace(review, postmortem=replace(review.postmortem, status=status, url=url))
+    return (
+        review
+        if review.postmortem is None
+        else replace(review, postmortem=replace(review.postmortem, status=status, url=url))
+    )
 
 
 def _arm(review: Review, name: str, due_at: datetime) -> Review:

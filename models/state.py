@@ -1,7 +1,9 @@
-"""What an incident is, and how each event changes it. Pure: `evolve` folds the log into the state, and the log suffices.
+"""What an incident is, and how each event changes it. Pure: `evolve` folds the log into the state, and the log
+suffices.
 
-An incident waits for people only by its deadlines, which are part of this state: arming, cancelling and superseding them
-is nothing but the difference between two states (models.deadlines.ledger). What follows from a signal: models/incident.py.
+An incident waits for people only by its deadlines, which are part of this state: arming, cancelling and superseding
+them is nothing but the difference between two states (models.deadlines.ledger). What follows from a signal:
+models/incident.py.
 """
 
 from __future__ import annotations
@@ -203,7 +205,12 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _resolved(incident, event, at)
         case IncidentReopened():
             reopened = replace(
-                incident, status="triggered", stage="investigating", resolved_at=None, resolved_by=None, acknowledged_by=None
+                incident,
+                status="triggered",
+                stage="investigating",
+                resolved_at=None,
+                resolved_by=None,
+                acknowledged_by=None,
             )
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):
@@ -226,7 +233,10 @@ def _disarm(incident: Incident, *names: str) -> Incident:
 
 
 def _joined(incident: Incident, event: AlertsJoined) -> Incident:
-    joined = {alert.fingerprint: AlertState(True, alert.starts_at, event.group) for alert in event.alerts}
+    joined = {
+        alert.fingerprint: AlertState(firing=True, starts_at=alert.starts_at, group=event.group)
+        for alert in event.alerts
+    }
     started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
     known = replace(incident, alerts={**incident.alerts, **joined}, started_at=started_at)
     return _arm(known, STALE, event.stale_due)
@@ -247,14 +257,21 @@ def _alerts_resolved(incident: Incident, fingerprints: Iterable[str]) -> Inciden
 def _paged(incident: Incident, event: LevelPaged) -> Incident:
     page = Page(event.ordinal, event.level, event.routing_key)
     paged = replace(
-        incident, status="triggered", acknowledged_by=None, acknowledged_at=None, step=event.step, pages=(*incident.pages, page)
+        incident,
+        status="triggered",
+        acknowledged_by=None,
+        acknowledged_at=None,
+        step=event.step,
+        pages=(*incident.pages, page),
     )
     return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _mark(incident: Incident, ordinal: int, *, received: bool = False, failed: bool = False) -> Incident:
     pages = tuple(
-        replace(page, received=page.received or received, failed=page.failed or failed) if page.ordinal == ordinal else page
+        replace(page, received=page.received or received, failed=page.failed or failed)
+        if page.ordinal == ordinal
+        else page
         for page in incident.pages
     )
     return replace(incident, pages=pages)
@@ -262,7 +279,13 @@ def _mark(incident: Incident, ordinal: int, *, received: bool = False, failed: b
 
 def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
     resolved = replace(
-        incident, status="resolved", stage="resolved", resolved_at=at, resolved_by=event.by, pending=(), unlisted=frozenset()
+        incident,
+        status="resolved",
+        stage="resolved",
+        resolved_at=at,
+        resolved_by=event.by,
+        pending=(),
+        unlisted=frozenset(),
     )
     quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

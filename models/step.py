@@ -17,7 +17,6 @@ from models.review import Review
 from models.signals import DeadlineReached, ReviewSignal, Signal
 from models.state import Incident
 
-
 State = TypeVar("State", Incident, Review)
 
 

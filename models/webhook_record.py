@@ -11,7 +11,9 @@ from models.records import Outgoing, Record, Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the receiver knows of a webhook. `webhook_id` is minted once per accepted POST; every later id derives from it."""
+    """What the receiver knows of a webhook. `webhook_id` is minted once per accepted POST; every later id derives
+    from it.
+    """
 
     webhook_id: uuid.UUID
     sender: str

@@ -1,4 +1,6 @@
-"""How processes log: one line each on stderr, warnings of libraries and what Tocsin itself says. Never secrets, never bodies."""
+"""How processes log: one line each on stderr, warnings of libraries and what Tocsin itself says. Never secrets, never
+bodies.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,18 @@ import logging
 import sys
 from typing import Final
 
-QUIET: Final = ("aiokafka", "faust", "mode", "slack_sdk", "pagerduty", "httpx", "httpx2", "uvicorn", "asyncio", "alembic")
+QUIET: Final = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "slack_sdk",
+    "pagerduty",
+    "httpx",
+    "httpx2",
+    "uvicorn",
+    "asyncio",
+    "alembic",
+)
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -1,7 +1,7 @@
 """Background loops of a process: one pass after the other, for as long as the process lives.
 
-A pass that fails because of its environment is tried again with growing pauses and said once; anything else is a bug and ends
-the process, so that the supervisor starts a fresh one. Never swallows what it does not know.
+A pass that fails because of its environment is tried again with growing pauses and said once; anything else is a bug
+and ends the process, so that the supervisor starts a fresh one. Never swallows what it does not know.
 """
 
 from __future__ import annotations

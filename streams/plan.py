@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 from streams.child import Child
 from streams.endpoints import kept_port
@@ -26,7 +27,13 @@ def plan(settings: Settings) -> Iterator[Child]:
         yield Child(name="broker", argv=_argv(settings, "broker"), provides="TOCSIN_KAFKA")
     if settings.database_url is None:
         servers.append("database")
-        yield Child(name="database", argv=_argv(settings, "database"), provides="TOCSIN_DATABASE_URL")
+        yield Child(
+            name="database",
+            argv=_argv(settings, "database"),
+            provides="TOCSIN_DATABASE_URL",
+            ready_within=timedelta(minutes=10),  # recovering a long log after a crash takes its time
+            stop_within=timedelta(seconds=30),
+        )
     yield Child(name="migrate", argv=_argv(settings, "migrate"), after=servers, once=True)
     yield Child(name="worker", argv=_argv(settings, "worker"), after=["migrate"])
     yield Child(name="web", argv=_argv(settings, "web"), after=["migrate"])

@@ -1,7 +1,8 @@
 """Which notifier stands for which provider: the real one where it is configured, else one that records and says so.
 
-With nothing configured at all everything is recorded. With anything configured, an escalation level that can reach nobody is
-refused at start, unless TOCSIN_RECORD_ONLY says otherwise: a pager that pages nobody must not look as if it were up.
+With nothing configured at all everything is recorded. With anything configured, an escalation level that can reach
+nobody is refused at start, unless TOCSIN_RECORD_ONLY says otherwise: a pager that pages nobody must not look as if it
+were up.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Reach:
 
 
 def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publish: Publish) -> Reach:
-    """Builds the notifiers. Raises SettingsError for a level that reaches nobody, a CA file or address that cannot be used."""
+    """Builds the notifiers. Raises SettingsError for a level that reaches nobody, a CA file or address that cannot be
+    used.
+    """
     recording = whats_recorded(settings, policy, environ)
     tls = _tls(settings.ca_file)
     folder = settings.data_dir / "recorded"
@@ -46,7 +49,9 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
 
 
 def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str]) -> Mapping[Provider, str]:
-    """The providers that are recorded instead of called, each with why. Raises SettingsError for a level without a key."""
+    """The providers that are recorded instead of called, each with why. Raises SettingsError for a level without a
+    key.
+    """
     if settings.record_only:
         return dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "TOCSIN_RECORD_ONLY is set")
     keys = routing_keys(policy, environ)

@@ -1,4 +1,5 @@
-"""The processes: `python -m streams.serve broker|database|migrate|web|worker`. What `tocsin up` starts, each on its own as well.
+"""The processes: `python -m streams.serve broker|database|migrate|web|worker`. What `tocsin up` starts, each on its
+own as well.
 
 Reads the settings, opens what the process needs and runs it until it is told to stop; every fault becomes one line.
 """

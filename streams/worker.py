@@ -1,4 +1,5 @@
-"""One worker process: the agents on their topics, the deadlines' loop, a courier per provider and the relay of the feed.
+"""One worker process: the agents on their topics, the deadlines' loop, a courier per provider and the relay of the
+feed.
 
 Any number of them share the work: partitions are shared by Kafka, due deadlines and deliveries by row locks.
 """
@@ -54,12 +55,16 @@ class Worker:
     couriers: dict[Provider, Courier]
 
 
-async def work(settings: Settings, brokers: str, database_url: str, ready: Callable[[], None], stop: asyncio.Event) -> None:
+async def work(
+    settings: Settings, brokers: str, database_url: str, ready: Callable[[], None], stop: asyncio.Event
+) -> None:
     """Works until `stop` is set, then finishes what is in hand. Raises what ended it otherwise."""
     async with _opened(settings, brokers, database_url) as worker:
         app = faust_app(GROUP, brokers)
         for topic, agent in wiring(_ports(worker)):
-            attach(app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256))
+            attach(
+                app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
+            )
         ready()
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(loop) for loop in _loops(worker, stop)]

@@ -101,14 +101,18 @@ class MemoryStore:
         yield _ReviewTransaction(self)
 
     async def keys_of_group(self, group: str) -> list[str]:
-        joined = [entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group]
+        joined = [
+            entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group
+        ]
         prints = {alert.fingerprint for event in joined for alert in event.alerts}
         return [one.key for one in self.incidents_by_id.values() if one.is_open and prints & set(one.alerts)]
 
     # --- deadlines
 
     async def claim_due(self, limit: int, lease: timedelta) -> list[Row]:
-        due = sorted((row for row in self.ledger.values() if row.status is DeadlineStatus.PENDING), key=lambda row: row.due_at)
+        due = sorted(
+            (row for row in self.ledger.values() if row.status is DeadlineStatus.PENDING), key=lambda row: row.due_at
+        )
         claimed = [row for row in due if row.due_at <= self.now()][:limit]
         for row in claimed:
             row.status = DeadlineStatus.CLAIMED
@@ -159,7 +163,9 @@ class MemoryStore:
         for sent in self.outbox:
             if sent.delivery.kind is not DeliveryKind.PAGE:
                 continue
-            late = sent.status == "pending" and sent.created_at is not None and self.now() - sent.created_at >= late_after
+            late = (
+                sent.status == "pending" and sent.created_at is not None and self.now() - sent.created_at >= late_after
+            )
             outcome = {"delivered": "delivered", "refused": "refused"}.get(sent.status, "delayed" if late else "")
             if outcome and outcome not in sent.told:
                 found.append(Report(sent.delivery, outcome, sent.detail, self.now()))

@@ -1,4 +1,5 @@
-"""The language that scenarios are told in: alerts arrive, people act, the clock is stepped, and what was sent is looked at.
+"""The language that scenarios are told in: alerts arrive, people act, the clock is stepped, and what was sent is
+looked at.
 
 The agents are the real ones; broker and database are in memory; every provider answers as the story says.
 """
@@ -19,6 +20,7 @@ from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provid
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Outgoing, Record
+from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
     ActionItemCompleted,
@@ -31,7 +33,6 @@ from models.signals import (
     UpdateRequested,
     encode_signal,
 )
-from models.severity import Priority, ServiceTier, Severity
 from models.state import Incident
 from models.webhook_record import Stamp, webhook_record
 from tests.memory import MemoryStore
@@ -89,8 +90,18 @@ class World:
         alerts = [
             {
                 "status": status,
-                "labels": {"alertname": name, "service": "checkout", "severity": "critical", "pod": pod, **(labels or {})},
-                "annotations": {"summary": "Checkout fails", "runbook_url": "https://runbooks.example/checkout", **(annotations or {})},
+                "labels": {
+                    "alertname": name,
+                    "service": "checkout",
+                    "severity": "critical",
+                    "pod": pod,
+                    **(labels or {}),
+                },
+                "annotations": {
+                    "summary": "Checkout fails",
+                    "runbook_url": "https://runbooks.example/checkout",
+                    **(annotations or {}),
+                },
                 "startsAt": (started or T0).isoformat(),
                 "endsAt": "0001-01-01T00:00:00Z",
                 "fingerprint": f"{name}/{pod}",
@@ -257,12 +268,16 @@ class World:
                 outcome = self.answers.get(provider, takes)(claimed.delivery)
                 if isinstance(outcome, Delivered):
                     self.sent.append(claimed.delivery)
-                await self.store.finish([(claimed, outcome, timedelta(seconds=10 * 2 ** min(claimed.attempts // 6, 12)))])
+                await self.store.finish(
+                    [(claimed, outcome, timedelta(seconds=10 * 2 ** min(claimed.attempts // 6, 12)))]
+                )
         return busy
 
     @property
     def _triage(self) -> triage.TriagePorts:
-        return triage.TriagePorts(self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals")
+        return triage.TriagePorts(
+            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals"
+        )
 
     @property
     def _lifecycle(self) -> lifecycle.LifecyclePorts:

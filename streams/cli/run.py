@@ -14,7 +14,9 @@ from streams.supervisor import UP_UNUSABLE, supervise
 
 
 def up() -> None:
-    """Run everything on this machine and stay: broker and database where none is configured, web, worker. Ctrl-C stops all."""
+    """Run everything on this machine and stay: broker and database where none is configured, web, worker. Ctrl-C
+    stops all.
+    """
     try:
         settings = read_settings()
         checked(settings)

@@ -1,7 +1,7 @@
 """Plays recorded webhooks through a real Tocsin with shortened clocks, and tells what happens as it happens.
 
-Starts `tocsin up` in a folder of its own, acts through the same HTTP as everybody, and believes only what it is answered:
-a step that does not happen in time ends the demo with a non-zero exit code and says which it was.
+Starts `tocsin up` in a folder of its own, acts through the same HTTP as everybody, and believes only what it is
+answered: a step that does not happen in time ends the demo with a non-zero exit code and says which it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STEP_WITHIN: Final = 20.0
 LOOK_EVERY: Final = 0.05
 
 
-class StepFailed(Exception):  # noqa: N818 (the demo's own outcome)
+class StepFailed(Exception):
     """A step of the story did not happen; the message says which."""
 
 
@@ -47,7 +47,7 @@ def run() -> int:
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=settings.data_dir))
     failed = False
     try:
-        with _running(folder, settings) as url:
+        with _running(folder) as url:
             _Story(url, settings).tell()
     except (StepFailed, httpx.HTTPError) as error:
         failed = True
@@ -62,7 +62,7 @@ def run() -> int:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, settings: Settings) -> Iterator[str]:
+def _running(folder: Path) -> Iterator[str]:
     """A Tocsin of its own in `folder`, until the block ends; its web address."""
     environ = {
         **os.environ,
@@ -75,7 +75,7 @@ def _running(folder: Path, settings: Settings) -> Iterator[str]:
         environ.pop(name, None)
     _say("start", "an embedded Kafka broker, PostgreSQL, the web process and a worker, all on free ports")
     with (folder / "up.log").open("wb") as output:
-        up = subprocess.Popen(  # noqa: S603 (our own command)
+        up = subprocess.Popen(
             [sys.executable, "-m", "streams.cli", "up"], env=environ, stdout=output, stderr=subprocess.STDOUT
         )
     try:
@@ -152,14 +152,17 @@ class _Story:
     def _webhook(self, name: str) -> None:
         body = (resources.files("streams.demo") / "webhooks" / f"{name}.json").read_bytes()
         tokens = self.settings.webhook_tokens
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}" for token in tokens.values()}
+        token = next(iter(tokens.values()), None)
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         answer = self.client.post("/webhooks/alertmanager", content=body, headers=headers)
         if not answer.is_success:
             raise StepFailed(f"the webhook was refused: {answer.status_code} {answer.text}")
         _say("Alertmanager", f"webhook accepted ({answer.status_code}): two alerts of checkout are {name}")
 
     def _opened(self) -> None:
-        incident = _until(lambda: next(iter(self._get("/api/v1/incidents")["incidents"]), None), "an incident is opened")
+        incident = _until(
+            lambda: next(iter(self._get("/api/v1/incidents")["incidents"]), None), "an incident is opened"
+        )
         self.number = incident["number"]
         _say("triage", f"{incident['severity']}/{incident['priority']}: {'; '.join(incident['why'])}")
         _say("lifecycle", f"incident {self.number} opened: {incident['title']}")

@@ -18,7 +18,9 @@ NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 POLICY: Policy = parse_policy(shipped_policy("default"), "default.yaml")
 
 
-def alert(labels: dict[str, str] | None = None, *, rate: str = "", lasted: timedelta = timedelta(0), status: str = "firing") -> Alert:
+def alert(
+    labels: dict[str, str] | None = None, *, rate: str = "", lasted: timedelta = timedelta(0), status: str = "firing"
+) -> Alert:
     annotations = {"error_rate": rate} if rate else {}
     return Alert("f", "firing" if status == "firing" else "resolved", NOW - lasted, labels or {}, annotations)
 
@@ -52,7 +54,8 @@ def test_policy_1_what_is_not_reached_yet_is_pending() -> None:
 
 @pytest.mark.parametrize(
     ("impact", "severity"),
-    [("complete_outage", "SEV1"), ("data_loss", "SEV1"), ("security_breach", "SEV1"), ("core_degraded", "SEV2"), ("sla_breach", "SEV2"),
+    [("complete_outage", "SEV1"), ("data_loss", "SEV1"), ("security_breach", "SEV1"), ("core_degraded", "SEV2"),
+    ("sla_breach", "SEV2"),
      ("minor_feature", "SEV3"), ("cosmetic", "SEV4"), ("planned", "SEV4")],
 )  # fmt: skip
 def test_policy_3_what_is_impaired(impact: str, severity: str) -> None:
@@ -61,7 +64,12 @@ def test_policy_3_what_is_impaired(impact: str, severity: str) -> None:
 
 @pytest.mark.parametrize(
     ("severity", "tiers"),
-    [("critical", ("P0", "P0", "P1")), ("page", ("P1", "P1", "P2")), ("warning", ("P2", "P2", "P3")), ("ticket", ("P3", "P3", "P3"))],
+    [
+        ("critical", ("P0", "P0", "P1")),
+        ("page", ("P1", "P1", "P2")),
+        ("warning", ("P2", "P2", "P3")),
+        ("ticket", ("P3", "P3", "P3")),
+    ],
 )
 def test_policy_4_the_matrix(severity: str, tiers: tuple[str, ...]) -> None:
     found = [classify([alert({"severity": severity, "tier": tier})], POLICY, NOW).priority for tier in ("1", "2", "3")]
@@ -82,7 +90,11 @@ def test_policy_6_an_unknown_severity_is_the_default_and_says_so() -> None:
 def test_the_worst_verdict_decides_and_every_reason_is_kept() -> None:
     found = classify([alert({"severity": "warning"}), alert({"severity": "critical"})], POLICY, NOW)
     assert found.severity == "SEV1"
-    assert found.why == ("label severity=critical is SEV1", "label severity=warning is SEV3", "SEV1 on a tier 2 service is P0")
+    assert found.why == (
+        "label severity=critical is SEV1",
+        "label severity=warning is SEV3",
+        "SEV1 on a tier 2 service is P0",
+    )
 
 
 def test_resolved_alerts_do_not_speak_while_others_fire() -> None:
@@ -95,7 +107,9 @@ def test_policy_8_the_shorter_clock_runs() -> None:
     assert POLICY.acknowledgement_clock(Severity.SEV4, Priority.P3) == timedelta(days=1)
 
 
-LABELS = st.dictionaries(st.sampled_from(["cluster", "namespace", "environment", "service", "job", "alertname"]), st.text(max_size=8))
+LABELS = st.dictionaries(
+    st.sampled_from(["cluster", "namespace", "environment", "service", "job", "alertname"]), st.text(max_size=8)
+)
 
 
 @given(LABELS, LABELS)

@@ -48,7 +48,9 @@ def test_what_is_no_policy_is_refused_with_its_line(text: str) -> None:
 
 
 def test_a_priority_that_pages_needs_a_clock() -> None:
-    broken = DEFAULT.replace("severity: {SEV1: 5m, SEV2: 5m, SEV3: 30m}", "severity: {}").replace("{P0: 15m, P1: 1h, P2", "{P2")
+    broken = DEFAULT.replace("severity: {SEV1: 5m, SEV2: 5m, SEV3: 30m}", "severity: {}").replace(
+        "{P0: 15m, P1: 1h, P2", "{P2"
+    )
     with pytest.raises(PolicyError, match="pages but has no clock"):
         parse_policy(broken, "mine.yaml")
 

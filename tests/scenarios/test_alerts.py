@@ -1,4 +1,6 @@
-"""Stories of alerts: how they join, resolve, come back, fall silent. DESIGN: identity, resolving; POLICY 7, 14, 22, 24."""
+"""Stories of alerts: how they join, resolve, come back, fall silent. DESIGN: identity, resolving; POLICY 7, 14, 22,
+24.
+"""
 
 from __future__ import annotations
 

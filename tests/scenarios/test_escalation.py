@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from models.deliveries import Delivered, DeliveryKind, Provider, Refused
+from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
 from models.severity import Severity
 from tests.world import T0, World, is_down, takes
 
@@ -79,8 +79,8 @@ def test_a_page_that_does_not_get_through_is_told_in_slack_and_the_chain_goes_on
 
 
 def test_a_page_refused_for_good_goes_to_the_next_level_at_once() -> None:
-    def no_primary(delivery):  # type: ignore[no-untyped-def]
-        return Refused("no such key") if delivery.page.level == "primary" else Delivered("sent", {})
+    def no_primary(delivery: Delivery) -> Outcome:
+        return Refused("no such key") if delivery.page and delivery.page.level == "primary" else Delivered("sent", {})
 
     world = World(answers={Provider.PAGERDUTY: no_primary})
     world.alert()

@@ -35,7 +35,9 @@ class Life(RuleBasedStateMachine):
         truncated=st.sampled_from([0, 0, 0, 2]),
         redeliver=st.sampled_from([1, 1, 3]),
     )
-    def webhook(self, pods: list[str], group: str, status: str, severity: str, rate: str, truncated: int, redeliver: int) -> None:
+    def webhook(
+        self, pods: list[str], group: str, status: str, severity: str, rate: str, truncated: int, redeliver: int
+    ) -> None:
         self.world.redeliver = redeliver
         self.world.alert(
             pods=pods,
@@ -69,7 +71,7 @@ class Life(RuleBasedStateMachine):
         self.world.advance(seconds=span)
 
     @rule(down=st.booleans())
-    def pagerduty(self, down: bool) -> None:
+    def pagerduty(self, *, down: bool) -> None:
         self.world.answers[Provider.PAGERDUTY] = is_down if down else takes
 
     @rule(span=st.sampled_from([600, 20_000]))
@@ -101,7 +103,9 @@ class Life(RuleBasedStateMachine):
                 assert not [
                     one
                     for one in self.world.store.outbox
-                    if one.delivery.incident_id == incident.id and one.delivery.kind is DeliveryKind.PAGE and one.status == "pending"
+                    if one.delivery.incident_id == incident.id
+                    and one.delivery.kind is DeliveryKind.PAGE
+                    and one.status == "pending"
                 ]
 
     @invariant()
@@ -113,7 +117,12 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_agrees_with_the_states(self) -> None:
-        armed = {due.id for one in self.world.store.incidents_by_id.values() for due in one.deadlines.values() if due.name != "postmortem"}
+        armed = {
+            due.id
+            for one in self.world.store.incidents_by_id.values()
+            for due in one.deadlines.values()
+            if due.name != "postmortem"
+        }
         armed |= {due.id for one in self.world.store.reviews_by_key.values() for due in one.deadlines.values()}
         waiting = {DeadlineStatus.PENDING, DeadlineStatus.CLAIMED}
         assert armed == {row.id for row in self.world.store.ledger.values() if row.status in waiting}
