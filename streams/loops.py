@@ -14,11 +14,11 @@ from typing import Final
 import psycopg
 from aiokafka.errors import KafkaError
 
-from models.store import RetriableError
+from models.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-TRANSIENT: Final[tuple[type[Exception], ...]] = (OSError, KafkaError, psycopg.OperationalError, RetriableError)
+TRANSIENT: Final[tuple[type[Exception], ...]] = (OSError, KafkaError, psycopg.OperationalError, StoreError)
 """The environment's faults: worth trying again for as long as they last."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0

@@ -21,7 +21,8 @@ from agents.review import ReviewPorts
 from agents.triage import TriagePorts
 from models.deliveries import Provider
 from models.records import Record
-from models.store import Store
+from models.store.deadlines import Alarm
+from models.store.store import Store
 from streams import topics
 from streams.app import Ports, wake_topic, wiring
 from streams.batches import DeadLetter
@@ -53,6 +54,7 @@ class Worker:
     producer: Producer
     policy: PolicyInForce
     couriers: dict[Provider, Courier]
+    alarm: Alarm
 
 
 async def work(
@@ -83,13 +85,13 @@ async def _opened(settings: Settings, brokers: str, database_url: str) -> AsyncI
     for provider, why in reached.recording.items():
         log.warning("%s is recorded, not sent: %s", provider, why)
     try:
-        async with Producer(brokers) as producer:
+        async with Producer(brokers) as producer, store.ledger.alarm() as alarm:
             await store.save_policy(policy.version, policy.policy.name, policy.text)
             couriers = {
                 provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now)
                 for provider, notifier in reached.notifiers.items()
             }
-            yield Worker(store, producer, policy, couriers)
+            yield Worker(store, producer, policy, couriers, alarm)
     finally:
         for notifier in reached.notifiers.values():
             await notifier.close()
@@ -111,11 +113,11 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
     store, publish = worker.store, worker.producer.publish
 
     async def emit_deadlines() -> None:
-        if not await deadlines.emit_due(store.deadlines, publish):
-            await store.deadlines.wait((await deadlines.nap(store.deadlines)).total_seconds())
+        if not await deadlines.emit_due(store.ledger, publish):
+            await worker.alarm.wait(await deadlines.nap(store.ledger))
 
     async def relay_events() -> None:
-        if not await relay.relay(store.event_log, publish, topics.EVENTS):
+        if not await relay.relay(store.log, publish, topics.EVENTS):
             await nap(stop, RELAY_EVERY)
 
     async def report_pages() -> None:
