@@ -59,7 +59,7 @@ async def list_incidents(
     ports: Ports,
     status: Annotated[list[Status] | None, Query()] = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
-    service: Annotated[str | None, Query(max_length=200)] = None,
+    service: Annotated[api.Label | None, Query()] = None,
     after: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> api.IncidentPage:

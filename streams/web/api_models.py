@@ -21,11 +21,7 @@ from streams.web.ports import DeadlineRow, DeliveryRow, ReviewOf
 
 
 def _storable(text: str) -> str:
-    """JSON can spell characters that PostgreSQL and UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair") from None
+    """JSON can spell a character that PostgreSQL cannot hold."""
     if "\0" in text:
         raise ValueError("holds a NUL character")
     return text
@@ -125,7 +121,7 @@ class DeadlineView(BaseModel):
     due_at: datetime
     status: str = "pending"
     incident_id: uuid.UUID | None = None
-    settled_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @classmethod
     def armed(cls, deadline: Deadline) -> DeadlineView:
@@ -219,8 +215,9 @@ class DeliveryView(BaseModel):
     status: str
     attempts: int
     created_at: datetime
-    next_attempt_at: datetime | None
-    delivered_at: datetime | None
+    next_at: datetime | None
+    ended_at: datetime | None
+    recorded: bool
     detail: str
     level: str | None
     test: bool

@@ -50,7 +50,7 @@ class Room:
         self._free += size
 
 
-async def read_body(receive: Receive, limit: int, room: Room) -> bytes:
+async def read_body(receive: Receive, limit: int, room: Room, within: float = READ_WITHIN) -> bytes:
     """The whole body; the caller gives its length back to `room`.
 
     Raises TooLarge, SlowBody, NoRoom or Disconnected, after giving back what it took.
@@ -58,7 +58,7 @@ async def read_body(receive: Receive, limit: int, room: Room) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(READ_WITHIN):
+        async with asyncio.timeout(within):
             while True:
                 chunk, more = _chunk(await receive())
                 if size + len(chunk) > limit:

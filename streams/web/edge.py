@@ -55,7 +55,9 @@ class Edge:
         if path != "/" and path.endswith("/"):
             path = path.rstrip("/") or "/"
             scope = {**scope, "path": path, "raw_path": path.encode()}
-        added = [(b"x-request-id", _request_id(scope)), *_HEADERS]
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        added = [(b"x-request-id", request_id), *_HEADERS]
         status = 500
 
         async def answer(message: Message) -> None:

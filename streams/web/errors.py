@@ -94,5 +94,7 @@ async def _away(request: Request, error: Exception) -> Response:
     ).response()
 
 
-async def _bug(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette logs and raises it anyway)
+async def _bug(request: Request, error: Exception) -> Response:
+    # uvicorn logs the traceback right after this, but does not know the id.
+    log.error("request %s: %s %s: %s", request.state.request_id, request.method, request.url.path, type(error).__name__)
     return Problem(500, "this is a bug in Tocsin", "The log has it under this answer's X-Request-ID.").response()

@@ -55,8 +55,11 @@ class DeliveryRow:
     status: str
     attempts: int
     created_at: datetime
-    next_attempt_at: datetime | None = None
-    delivered_at: datetime | None = None
+    next_at: datetime | None = None
+    """When it will be tried; None for one that has ended."""
+    ended_at: datetime | None = None
+    recorded: bool = False
+    """True when it was recorded instead of sent."""
     detail: str = ""
     level: str | None = None
     test: bool = False
@@ -71,7 +74,7 @@ class DeadlineRow:
     name: str
     due_at: datetime
     status: str
-    settled_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

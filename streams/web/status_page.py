@@ -6,11 +6,12 @@ in an outage, so the store is asked once in a few seconds, and while it does not
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -25,8 +26,9 @@ from streams.web.ports import WebPorts
 
 log = logging.getLogger(__name__)
 
-FRESH_FOR: Final = 2.0
-"""Seconds."""
+FRESH_FOR: Final = timedelta(seconds=2)
+_WITHIN: Final = 3.0
+"""Seconds that a reader waits for the store."""
 TITLE: Final = "Status"
 _ANYBODY: Final = {"Cache-Control": "public, max-age=5, stale-if-error=3600", "Access-Control-Allow-Origin": "*"}
 _NO_INCIDENTS: Final = "The status page cannot be shown at the moment."
@@ -41,15 +43,16 @@ class PublicPage:
         self._ports = ports
         self._components = _components(ports.policy.policy)
         self._page: StatusPage | None = None
-        self._fresh_until = 0.0
+        self._asked_at = datetime.min.replace(tzinfo=UTC)
 
     async def read(self) -> StatusPage:
         """Raises Problem where there is none yet and the store does not answer."""
-        if self._page is None or time.monotonic() >= self._fresh_until:
-            # Set first, so that one reader asks the store and the others take what there is.
-            self._fresh_until = time.monotonic() + FRESH_FOR
+        now = self._ports.clock()
+        if self._page is None or not timedelta(0) <= now - self._asked_at < FRESH_FOR:
+            self._asked_at = now  # at once, so that one reader asks the store and the others take what there is
             try:
-                self._page = await self._read()
+                async with asyncio.timeout(_WITHIN):
+                    self._page = await self._read()
             except UNAVAILABLE as error:
                 log.warning("the status page shows what it last knew: %s", error)
         if self._page is None:

@@ -1,0 +1,121 @@
+"""Settings from the environment, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from models.policy_file import parse_policy, shipped_policy
+from streams.settings import Bind, SettingsError, parse_bind, policy_in_force, read_settings, routing_keys
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the developer's own shell."""
+    for name in [name for name in os.environ if name.startswith("TOCSIN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_set_is_the_embedded_default() -> None:
+    settings = read_settings()
+    assert settings.embedded()
+    assert (str(settings.web_bind), settings.policy, settings.webhook_tokens) == ("127.0.0.1:8080", "default", {})
+
+
+def test_what_is_set_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_WEB_BIND", "[::1]:0")
+    monkeypatch.setenv("TOCSIN_WEBHOOK_TOKENS", "prod: one ,staging:two:three,")
+    monkeypatch.setenv("TOCSIN_PAGERDUTY_WEBHOOK_SECRET", "new, old")
+    monkeypatch.setenv("TOCSIN_RECORD_ONLY", "1")
+    monkeypatch.setenv("TOCSIN_PUBLIC_URL", "https://status.example.test/")
+    monkeypatch.setenv("TOCSIN_KAFKA", "")
+    settings = read_settings()
+    assert settings.web_bind == Bind("::1", 0)
+    assert {name: token.get_secret_value() for name, token in settings.webhook_tokens.items()} == {
+        "prod": "one",
+        "staging": "two:three",
+    }
+    assert [secret.get_secret_value() for secret in settings.pagerduty_webhook_secret] == ["new", "old"]
+    assert (settings.record_only, settings.address(), settings.kafka) == (True, "https://status.example.test", None)
+
+
+def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("prod:one\n")
+    (tmp_path / "api").write_text("hunter2\n")
+    monkeypatch.setenv("TOCSIN_WEBHOOK_TOKENS_FILE", str(tmp_path / "tokens"))
+    monkeypatch.setenv("TOCSIN_API_TOKEN_FILE", str(tmp_path / "api"))
+    settings = read_settings()
+    assert settings.api_token is not None
+    assert settings.api_token.get_secret_value() == "hunter2"
+    assert settings.webhook_tokens["prod"].get_secret_value() == "one"
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WEB_BIND", "8080", "TOCSIN_WEB_BIND: '8080' is not an address; write HOST:PORT, such as 127.0.0.1:8080"),
+        ("WEB_BIND", "localhost:99999", "TOCSIN_WEB_BIND: 'localhost:99999' is not an address"),
+        ("WEB_BIND", "::1:80", "TOCSIN_WEB_BIND: '::1:80': an IPv6 address stands in brackets"),
+        ("WEBHOOK_TOKENS", "hunter2", "TOCSIN_WEBHOOK_TOKENS: entry 1 is not sender:token"),
+        ("WEBHOOK_TOKENS", "a:1,a:2", "TOCSIN_WEBHOOK_TOKENS: the sender 'a' stands twice"),
+        ("WEBHOOK_TOKENS", "a:hunter2,b:hunter2", "TOCSIN_WEBHOOK_TOKENS: two senders share one token"),
+        ("PUBLIC_URL", "status.example", "TOCSIN_PUBLIC_URL: not a web address"),
+        ("HEARTBEAT_URL", "hunter2", "TOCSIN_HEARTBEAT_URL: not a web address"),
+        ("RECORD_ONLY", "perhaps", "TOCSIN_RECORD_ONLY: Input should be a valid boolean"),
+        ("API_TOKEN_FILE", "/nowhere/token", "TOCSIN_API_TOKEN_FILE: /nowhere/token cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"TOCSIN_{name}", value)
+    with pytest.raises(SettingsError) as refusal:
+        read_settings()
+    assert str(refusal.value).startswith(said)
+    assert "\n" not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOCSIN_API_TOKEN", "one")
+    monkeypatch.setenv("TOCSIN_API_TOKEN_FILE", str(tmp_path / "api"))
+    with pytest.raises(SettingsError, match="both set"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"), [("127.9.9.9", True), ("[::1]", True), ("localhost", True), ("", False)]
+)
+def test_loopback(host: str, *, is_loopback: bool) -> None:
+    assert parse_bind(f"{host}:80").is_loopback is is_loopback
+
+
+def test_a_policy_by_name_and_by_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shipped = policy_in_force(read_settings())
+    file = tmp_path / "ours.yaml"
+    file.write_text(shipped.text)
+    monkeypatch.setenv("TOCSIN_POLICY", str(file))
+    assert policy_in_force(read_settings()).version == shipped.version
+    file.write_text(shipped.text.replace("reopen_within", "reopen_whitin"))
+    with pytest.raises(SettingsError, match=rf"{file}:\d+: reopen_whitin: unknown key; did you mean 'reopen_within'"):
+        policy_in_force(read_settings())
+    for name in ("defualt", "nowhere.yaml"):
+        monkeypatch.setenv("TOCSIN_POLICY", name)
+        with pytest.raises(SettingsError):
+            policy_in_force(read_settings())
+
+
+def test_a_level_without_a_key_takes_that_of_the_level_before() -> None:
+    policy = parse_policy(shipped_policy("default"), "default.yaml")
+    primary = {"TOCSIN_PAGERDUTY_ROUTING_KEY": "R1"}
+    keys = routing_keys(policy, {**primary, "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER": "R3"})
+    assert [key.get_secret_value() for key in keys.values()] == ["R1", "R1", "R3"]
+    assert list(routing_keys(policy, {"TOCSIN_PAGERDUTY_ROUTING_KEY_SECONDARY": "R2"})) == [
+        "TOCSIN_PAGERDUTY_ROUTING_KEY_SECONDARY",
+        "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER",
+    ]
+    assert routing_keys(policy, {}) == {}
