@@ -43,7 +43,7 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
 async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
     stamp = webhook_record.read_stamp(record)
     if stamp.probe:
-        return [PathProbed(id=uuid.uuid5(stamp.webhook_id, "probe"), key="tocsin/probe")]
+        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key="tocsin/probe")]
     if record.value is None:
         message = "the record has no value"
         raise Unreadable(message)
@@ -54,6 +54,11 @@ async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
         others = await ports.keys_of_group(_group_of(group))
         reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]
     return reported
+
+
+def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:
+    """The id of the signal that a probe becomes, by which its arrival is recognised."""
+    return uuid.uuid5(webhook_id, "probe")
 
 
 def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[AlertsReported]:

@@ -145,9 +145,8 @@ class _Story:
 
     def _providers(self) -> None:
         health = self._get("/health/ready")
-        for provider, why in sorted(health.get("recording", {}).items()):
-            if why:
-                _say("recorded", f"{provider} is recorded, not called: no credentials are set")
+        for provider in health["recording"]:
+            _say("recorded", f"{provider} is recorded, not called: no credentials are set")
 
     def _webhook(self, name: str) -> None:
         body = (resources.files("streams.demo") / "webhooks" / f"{name}.json").read_bytes()
