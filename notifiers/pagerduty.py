@@ -35,8 +35,6 @@ from notifiers.render import Payload, TemplateFault, pagerduty_event
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
 _THREADS = 8
-_PHASE_SECONDS = 5.0
-"""How long connecting, writing and reading may each take."""
 _ATTEMPT_SECONDS = 20.0
 _CREDENTIALS_BACKOFF = timedelta(minutes=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -69,6 +67,8 @@ class PagerDutyNotifier:
 
     provider = Provider.PAGERDUTY
     recording = False
+    phase_seconds = 5.0
+    """How long connecting, writing and reading may each take."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class PagerDutyNotifier:
         client.max_http_attempts = -1
         client.max_network_attempts = 0
         client.sleep_timer = 0
-        client.timeout = _PHASE_SECONDS  # type: ignore[assignment]
+        client.timeout = self.phase_seconds  # type: ignore[assignment]
         return client
 
 

@@ -24,7 +24,9 @@ from notifiers.escape import in_json, mrkdwn, plain, safe_url
 
 VALUE_LIMIT = 300
 """Characters that a value gets where its template does not say."""
-TITLE_LIMIT = 200
+NOTHING = "-"
+"""What stands where a value is empty."""
+SLACK_URL_LIMIT = 700
 PAGERDUTY_SEVERITIES: Mapping[Severity, str] = {
     Severity.SEV1: "critical",
     Severity.SEV2: "error",
@@ -72,11 +74,11 @@ def _slack_time(at: datetime) -> Markup:
 
 def _slack_link(url: object, label: str) -> Markup:
     """A labelled link; the bare label where the address is none that people should follow."""
-    address = safe_url(url)
-    words = in_json(mrkdwn(label, 75).replace("|", "/"))
-    if address is None:
+    words = in_json(mrkdwn(label, 75).replace("|", "/")) or NOTHING
+    address = (safe_url(url) or "").replace("&", "&amp;")
+    if not 0 < len(address) <= SLACK_URL_LIMIT:
         return Markup(words)  # noqa: S704 (escaped above)
-    return Markup(f"<{in_json(address.replace('&', '&amp;'))}|{words}>")  # noqa: S704 (escaped above)
+    return Markup(f"<{in_json(address)}|{words}>")  # noqa: S704 (escaped above)
 
 
 def _environment(write: _Escape, *, loader: BaseLoader | None = None) -> Environment:
@@ -89,7 +91,8 @@ def _environment(write: _Escape, *, loader: BaseLoader | None = None) -> Environ
     def cut(value: object, limit: int, *, lines: bool = False) -> Markup:
         if isinstance(value, Undefined):
             str(value)
-        return Markup(write(value, limit, lines=lines))  # noqa: S704 (this is the escaping)
+        # Providers refuse empty strings, and a page must not be lost because an alert had no name.
+        return Markup(write(value, limit, lines=lines) or NOTHING)  # noqa: S704 (this is the escaping)
 
     environment = Environment(
         loader=loader or PackageLoader("templates", ""),

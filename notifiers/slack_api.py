@@ -6,6 +6,7 @@ token stay out of every reason.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import uuid
@@ -66,8 +67,11 @@ class SlackApi:
 
     def __init__(self, token: str, api_url: str, tls: ssl.SSLContext | None, timeout: timedelta) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
+        # The SDK writes whole messages at DEBUG, and formats them even where nobody listens.
+        quiet = logging.getLogger("slack_sdk.quiet")
+        quiet.setLevel(logging.INFO)
         # Its own handlers would post a second time after a reset.
-        self._client = AsyncWebClient(token=token, base_url=api_url, ssl=tls, retry_handlers=[])
+        self._client = AsyncWebClient(token=token, base_url=api_url, ssl=tls, retry_handlers=[], logger=quiet)
         if urlsplit(api_url).hostname in {"localhost", "127.0.0.1", "::1"}:
             self._client.proxy = None
         self._ids: dict[str, str] = {}
