@@ -91,7 +91,7 @@ class PagerDutyNotifier:
         )
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pagerduty")
 
-    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:  # noqa: ARG002 (the port's)
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port. A page that PagerDuty knows already, even as resolved, is not triggered again."""
         page = delivery.page
         if page is None:

@@ -22,7 +22,8 @@ from models.deliveries import (
     RetryLater,
 )
 from notifiers.render import Payload, TemplateFault, slack_channel_name, slack_message, slack_topic
-from notifiers.slack_api import API_URL, Failed, Place, SlackApi
+from notifiers.slack_api import API_URL, Place, SlackApi
+from notifiers.slack_faults import Failed
 
 _K = DeliveryKind
 _NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER}
