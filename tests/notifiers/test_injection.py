@@ -12,10 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import Environment, nodes
+from jinja2 import Environment, UndefinedError, nodes
 
 from models.deliveries import DeliveryKind, IncidentFacts, Message, Provider
 from models.statuspage import PageIncident, PageUpdate, StatusPage, status_page
+from notifiers.environments import VALUE_LIMIT, json_templates, markup_templates, slack_templates, text_templates
 from notifiers.escape import mrkdwn, plain, safe_url
 from notifiers.render import pagerduty_event, publication, slack_message, slack_topic, status_atom, status_html
 from tests.notifiers.facts import NOW, TEXTUAL, delivery, incident
@@ -160,6 +161,23 @@ def test_the_topic_of_a_channel_is_inert_and_short() -> None:
     topic = slack_topic(incident(title="<!channel> " + "&" * 400))
     assert len(topic) <= 250
     assert "<" not in topic
+
+
+@pytest.mark.parametrize("environment", [slack_templates(), json_templates(), markup_templates()])
+@given(text=texts)
+def test_a_template_that_forgets_to_cut_is_escaped_all_the_same(environment: Environment, text: str) -> None:
+    printed = environment.from_string('{"text": "{{ text }}"}').render(text=text)
+    if environment is markup_templates():
+        assert Skeleton(printed).found == []
+        return
+    value = json.loads(printed)["text"]
+    assert 0 < len(value) <= VALUE_LIMIT
+    assert environment is json_templates() or not re.search(r"[<>`]", value)
+
+
+def test_a_fact_that_is_missing_is_no_empty_word() -> None:
+    with pytest.raises(UndefinedError):
+        text_templates().from_string("{{ absent | cut(10) }}").render()
 
 
 def test_no_template_can_put_text_past_the_escaping() -> None:
