@@ -188,9 +188,10 @@ def _fault(error: Exception, secret: str) -> RetryLater | Refused:
     response = getattr(error, "response", None)
     if response is None:
         cause = error.__cause__ or error
-        kind = type(cause).__name__
-        sent = not isinstance(cause, _NOT_SENT)
-        return RetryLater(f"PagerDuty is out of reach ({kind})", unknown=sent, provider_down=True)
+        reason = f"PagerDuty is out of reach ({type(cause).__name__})"
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            reason = "PagerDuty's certificate is not trusted here; set TOCSIN_CA_FILE"
+        return RetryLater(reason, unknown=not isinstance(cause, _NOT_SENT), provider_down=True)
     status = response.status_code
     if status == 429:
         return RetryLater("PagerDuty limits the rate (429)", after=_retry_after(response.headers.get("retry-after")))

@@ -23,7 +23,7 @@ from models.deliveries import (
 )
 from notifiers.render import Payload, TemplateFault, slack_channel_name, slack_message, slack_topic
 from notifiers.slack_api import API_URL, Place, SlackApi
-from notifiers.slack_faults import Failed
+from notifiers.slack_faults import Failed, scope_is_no_outage
 
 _K = DeliveryKind
 _NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER}
@@ -87,8 +87,11 @@ class SlackNotifier:
     async def _create_channel(self, incident: IncidentFacts) -> Outcome:
         """Creates or adopts: a name that is taken is this incident's own, because it carries the incident's number."""
         name = slack_channel_name(incident)
-        created = await self._api.create_channel(name)
-        channel = created or await self._api.adopt_channel(name)
+        try:
+            created = await self._api.create_channel(name)
+            channel = created or await self._api.adopt_channel(name)
+        except Failed as failed:
+            raise scope_is_no_outage(failed) from None
         detail = f"channel #{name} {'created' if created else 'was there already'}"
         try:
             await self._api.set_topic(channel, slack_topic(incident))

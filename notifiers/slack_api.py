@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from models.deliveries import Refused, RetryLater
-from notifiers.slack_faults import Failed, out_of_reach, refusal, scope_is_no_outage
+from notifiers.slack_faults import Failed, out_of_reach, refusal
 
 API_URL = "https://slack.com/api/"
 EVENT_TYPE = "tocsin_delivery"
@@ -62,7 +62,7 @@ class SlackApi:
         except Failed as failed:
             if failed.code == "name_taken":
                 return None
-            raise scope_is_no_outage(failed) from None
+            raise
         return _text(answer, "channel", "id")
 
     async def adopt_channel(self, name: str) -> str:

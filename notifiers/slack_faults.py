@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -65,7 +66,10 @@ def _answer(response: Any) -> tuple[int, Mapping[str, str], Mapping[str, Any]]:
 
 
 def out_of_reach(error: Exception, *, unknown: bool) -> Failed:
+    """No answer, or one that is not Slack's. `unknown` where the request may have arrived."""
     reason = f"Slack is out of reach or answers nonsense ({type(error).__name__})"
+    if isinstance(error, aiohttp.ClientSSLError):
+        reason = "Slack's certificate is not trusted here; set TOCSIN_CA_FILE"
     return Failed(RetryLater(reason, unknown=unknown, provider_down=True))
 
 
@@ -73,7 +77,8 @@ def scope_is_no_outage(failed: Failed) -> Failed:
     """A bot that may not create channels can still post: the incident goes on without a channel of its own."""
     if failed.code not in {"missing_scope", "no_permission", "restricted_action"}:
         return failed
-    return Failed(Refused("the bot may not create channels; give it the scope channels:manage"), failed.code)
+    reason = "the bot may not create channels; give it the scopes channels:manage, channels:join and channels:read"
+    return Failed(Refused(reason), failed.code)
 
 
 def _retry_after(value: str | None) -> timedelta:

@@ -100,8 +100,10 @@ async def test_bad_credentials_lose_no_message_and_are_loud(slack: SlackNotifier
     assert "TOCSIN_SLACK_BOT_TOKEN" in outcome.reason
 
 
-async def test_a_bot_that_may_not_create_channels_can_still_post(slack: SlackNotifier, peer: Peer) -> None:
-    peer.befall("conversations.create", Fault("scope", body={"ok": False, "error": "missing_scope"}))
+@pytest.mark.parametrize("call", ["conversations.create", "conversations.list", "conversations.join"])
+async def test_a_bot_that_may_not_have_channels_can_still_post(slack: SlackNotifier, peer: Peer, call: str) -> None:
+    peer.channels["C0TAKEN"] = {"name": "inc-2026-1121-001-checkout"}
+    peer.befall(call, Fault("scope", body={"ok": False, "error": "missing_scope"}))
     outcome = await slack.send(delivery(K.CHANNEL), {}, read_back=False)
     assert isinstance(outcome, Refused)
     assert "channels:manage" in outcome.reason
