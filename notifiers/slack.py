@@ -6,6 +6,7 @@ One attempt per call: never sleeps, never retries. Pacing (one message a second 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +35,10 @@ _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thre
 
 
 class SlackNotifier:
-    """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle."""
+    """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle.
+
+    One request may take `timeout`, one attempt with all its looking three times that.
+    """
 
     provider = Provider.SLACK
     recording = False
@@ -48,6 +52,7 @@ class SlackNotifier:
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._api = SlackApi(token, api_url, tls, timeout)
+        self._attempt_within = 3 * timeout
 
     async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port."""
@@ -57,13 +62,10 @@ class SlackNotifier:
                 f"a {delivery.kind} without its {lacking} cannot be sent; a fault of Tocsin, please report it"
             )
         try:
-            match delivery.kind:
-                case _K.CHANNEL:
-                    return await self._create_channel(_incident(delivery))
-                case _K.REFRESH:
-                    return await self._refresh(delivery, receipts)
-                case _:
-                    return await self._post(delivery, receipts, read_back=read_back)
+            async with asyncio.timeout(self._attempt_within.total_seconds()):
+                return await self._send(delivery, receipts, read_back=read_back)
+        except TimeoutError:
+            return RetryLater("Slack is too slow", unknown=True, provider_down=True)
         except Failed as failed:
             # Until somebody has looked, the earlier attempt's fate stays unknown.
             if read_back and isinstance(failed.outcome, RetryLater):
@@ -83,6 +85,15 @@ class SlackNotifier:
     async def close(self) -> None:
         """See the port."""
         await self._api.close()
+
+    async def _send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
+        match delivery.kind:
+            case _K.CHANNEL:
+                return await self._create_channel(_incident(delivery))
+            case _K.REFRESH:
+                return await self._refresh(delivery, receipts)
+            case _:
+                return await self._post(delivery, receipts, read_back=read_back)
 
     async def _create_channel(self, incident: IncidentFacts) -> Outcome:
         """Creates or adopts: a name that is taken is this incident's own, because it carries the incident's number."""

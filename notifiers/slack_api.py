@@ -27,6 +27,8 @@ EVENT_TYPE = "tocsin_delivery"
 SCOPES = ("channels:history", "channels:join", "channels:manage", "channels:read", "chat:write")
 _PAGES = 10
 """Pages that are read at most when looking for a message or a channel."""
+_CANNOT_LOOK = {"missing_scope", "thread_not_found", "not_in_channel"}
+"""Then a message is posted though it may be there already: twice is better than never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,15 @@ class SlackApi:
         )
 
     async def find(self, place: Place, delivery_id: uuid.UUID, since: datetime | None) -> tuple[str, str] | None:
-        """Channel id and timestamp of this delivery's message, or None. Without the scope to look, None."""
+        """Channel id and timestamp of this delivery's message, or None. Where the bot may not look, None."""
         try:
             channel = await self._channel_id(place.channel)
-            return await self._find(Place(channel, place.thread), delivery_id, since) if channel else None
+            if channel is None:
+                return None
+            await self._join(channel)
+            return await self._find(Place(channel, place.thread), delivery_id, since)
         except Failed as failed:
-            if failed.code in {"missing_scope", "thread_not_found"}:
+            if failed.code in _CANNOT_LOOK:
                 return None
             raise
 
@@ -115,6 +120,14 @@ class SlackApi:
         answer = await self._call(self._client.auth_test(), "the bot")
         granted = answer.headers.get("x-oauth-scopes", "") if answer.headers else ""
         return sorted(set(SCOPES) - {scope.strip() for scope in granted.split(",")}) if granted else []
+
+    async def _join(self, channel: str) -> None:
+        """History is for members only; where joining is refused, looking will say so."""
+        try:
+            await self._call(self._client.conversations_join(channel=channel), channel)
+        except Failed as failed:
+            if isinstance(failed.outcome, RetryLater) and failed.code not in _CANNOT_LOOK:
+                raise
 
     async def _find(self, place: Place, delivery_id: uuid.UUID, since: datetime | None) -> tuple[str, str] | None:
         oldest = f"{since.timestamp():.6f}" if since else None

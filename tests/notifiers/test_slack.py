@@ -1,5 +1,7 @@
 """Slack: what stands where, and what becomes of refusals."""
 
+from datetime import timedelta
+
 import pytest
 
 from models.deliveries import Delivered, DeliveryKind, Refused, RetryLater
@@ -123,3 +125,18 @@ async def test_the_check_names_the_scopes_that_are_missing(slack: SlackNotifier,
     assert await slack.check() == (
         "Slack: give the bot the scopes channels:history, channels:join, channels:manage and install it again"
     )
+
+
+async def test_who_may_not_look_posts_rather_twice_than_never(slack: SlackNotifier, peer: Peer) -> None:
+    peer.befall("conversations.join", Fault("scope", body={"ok": False, "error": "missing_scope"}))
+    peer.befall("conversations.history", Fault("stranger", body={"ok": False, "error": "not_in_channel"}))
+    outcome = await slack.send(delivery(K.ANNOUNCEMENT), {}, read_back=True)
+    assert isinstance(outcome, Delivered)
+    assert len(peer.messages) == 1
+
+
+async def test_one_attempt_is_bounded_however_often_slack_answers_slowly(slack: SlackNotifier, peer: Peer) -> None:
+    slack._attempt_within = timedelta(seconds=0.1)
+    peer.befall("conversations.list", Fault("slow", hold=True))
+    outcome = await slack.send(delivery(K.ANNOUNCEMENT), {}, read_back=True)
+    assert outcome == RetryLater("Slack is too slow", unknown=True, provider_down=True)
