@@ -17,7 +17,7 @@ _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff]"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_BROADCAST = re.compile(r"@(?=\s*(?:channel|here|everyone|group)\b)", re.IGNORECASE)
+_BROADCAST = re.compile(r"@(?=\s*(?:channel|here|everyone|group))", re.IGNORECASE)
 _ZERO_WIDTH_SPACE = "\u200b"
 _MRKDWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
 _MAX_URL = 1000
@@ -69,7 +69,7 @@ def in_json(text: str) -> str:
 
 def safe_url(url: object) -> str | None:
     """`url` percent-encoded, when it is an http or https address of reasonable length; else None."""
-    encoded = quote(clean(url).replace(" ", "%20"), safe="%/:=&?~#+!$,;'@()*[]-._")
+    encoded = quote(clean(url).replace(" ", "%20"), safe="%/:=&?~#+!$,;'()*[]-._")
     try:
         parts = urlsplit(encoded)
         known = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)

@@ -35,8 +35,6 @@ from notifiers.render import Payload, TemplateFault, pagerduty_event
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
 _THREADS = 8
-_PHASE_SECONDS = 5.0
-"""How long connecting, writing and reading may each take."""
 _ATTEMPT_SECONDS = 20.0
 _CREDENTIALS_BACKOFF = timedelta(minutes=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -69,6 +67,8 @@ class PagerDutyNotifier:
 
     provider = Provider.PAGERDUTY
     recording = False
+    phase_seconds = 5.0
+    """How long connecting, writing and reading may each take."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class PagerDutyNotifier:
         )
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pagerduty")
 
-    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:  # noqa: ARG002 (the port's)
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port. A page that PagerDuty knows already, even as resolved, is not triggered again."""
         page = delivery.page
         if page is None:
@@ -168,7 +168,7 @@ class PagerDutyNotifier:
         client.max_http_attempts = -1
         client.max_network_attempts = 0
         client.sleep_timer = 0
-        client.timeout = _PHASE_SECONDS  # type: ignore[assignment]
+        client.timeout = self.phase_seconds  # type: ignore[assignment]
         return client
 
 
@@ -188,9 +188,10 @@ def _fault(error: Exception, secret: str) -> RetryLater | Refused:
     response = getattr(error, "response", None)
     if response is None:
         cause = error.__cause__ or error
-        kind = type(cause).__name__
-        sent = not isinstance(cause, _NOT_SENT)
-        return RetryLater(f"PagerDuty is out of reach ({kind})", unknown=sent, provider_down=True)
+        reason = f"PagerDuty is out of reach ({type(cause).__name__})"
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            reason = "PagerDuty's certificate is not trusted here; set TOCSIN_CA_FILE"
+        return RetryLater(reason, unknown=not isinstance(cause, _NOT_SENT), provider_down=True)
     status = response.status_code
     if status == 429:
         return RetryLater("PagerDuty limits the rate (429)", after=_retry_after(response.headers.get("retry-after")))

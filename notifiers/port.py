@@ -1,4 +1,4 @@
-"""The port that every outside world is reached through. A fake must pass the same contract tests as what it stands for."""
+"""The port that every outside world is reached through. A fake passes the same contract tests as what it stands for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Notifier(Protocol):
         ...
 
     async def check(self) -> str | None:
-        """None when the provider is reachable and takes our credentials; else what is wrong, in one line (`tocsin doctor`)."""
+        """None when the provider is reachable and takes our credentials; else what is wrong, in one line (`doctor`)."""
         ...
 
     async def close(self) -> None:

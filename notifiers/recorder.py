@@ -44,7 +44,7 @@ class Recorder:
         """See the port."""
         return self._provider
 
-    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:  # noqa: ARG002 (the port's)
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port. Receipts are such that later deliveries render as they would for the provider."""
         if delivery.provider is not self._provider:
             return Refused(f"a {delivery.kind} is not for {self._provider}")

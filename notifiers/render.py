@@ -1,30 +1,24 @@
-"""Templates become what is sent. Owns the Jinja environments and their escaping, which no template can forget or undo.
+"""Templates become what is sent: messages, pages and publications, rendered from frozen facts.
 
-Every value that a template prints passes through its environment's `finalize`: cleaned, cut, escaped for its format.
-Templates come from the `templates` package only; text from alerts and people is never compiled. Sends nothing.
+Owns which template tells what, and with which facts. Sends nothing, and knows no provider's address.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, cast, get_args
 
-from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined, TemplateError, Undefined
-from markupsafe import Markup, escape
+from jinja2 import Environment, TemplateError
 
 from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Receipts
 from models.severity import Severity
 from models.signals import Stage
 from models.statuspage import IMPACTS, Publication, StatusPage, overall, recent_days, unresolved
-from notifiers.escape import in_json, mrkdwn, plain, safe_url
+from notifiers.environments import json_templates, markup_templates, slack_templates, text_templates
+from notifiers.escape import mrkdwn, plain, safe_url
 
-VALUE_LIMIT = 300
-"""Characters that a value gets where its template does not say."""
-TITLE_LIMIT = 200
 PAGERDUTY_SEVERITIES: Mapping[Severity, str] = {
     Severity.SEV1: "critical",
     Severity.SEV2: "error",
@@ -32,10 +26,7 @@ PAGERDUTY_SEVERITIES: Mapping[Severity, str] = {
     Severity.SEV4: "info",
     Severity.INFO: "info",
 }
-_FORBIDDEN_FILTERS = ("safe", "tojson", "xmlattr", "urlize", "forceescape")
-"""Filters that would let a value pass unescaped, or escaped for another format."""
 
-_Escape = Callable[..., str]
 Payload = dict[str, Any]
 
 
@@ -43,112 +34,10 @@ class TemplateFault(ValueError):
     """These facts cannot be told: one that the template needs is missing. The message says which."""
 
 
-def utc(at: datetime) -> str:
-    """`14:03 UTC`."""
-    return f"{at:%H:%M} UTC"
-
-
-def utc_day(at: datetime) -> str:
-    """`2026-11-21 14:03 UTC`."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def duration(span: timedelta) -> str:
-    """`2 d 3 h`, `1 h 12 min`, `4 min`, `40 s`: at most two units."""
-    seconds = max(0, round(span.total_seconds()))
-    parts: list[str] = []
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        count, seconds = divmod(seconds, size)
-        if count and len(parts) < 2:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts) or "0 s"
-
-
-def _slack_time(at: datetime) -> Markup:
-    """The same for everybody (UTC), then as the reader's own clock shows it."""
-    own = "{date_short_pretty}, {time}"
-    return Markup(f"{utc(at)} (<!date^{at.timestamp():.0f}^{own}|{utc_day(at)}>)")  # noqa: S704 (made of an instant)
-
-
-def _slack_link(url: object, label: str) -> Markup:
-    """A labelled link; the bare label where the address is none that people should follow."""
-    address = safe_url(url)
-    words = in_json(mrkdwn(label, 75).replace("|", "/"))
-    if address is None:
-        return Markup(words)  # noqa: S704 (escaped above)
-    return Markup(f"<{in_json(address.replace('&', '&amp;'))}|{words}>")  # noqa: S704 (escaped above)
-
-
-def _environment(write: _Escape, *, loader: BaseLoader | None = None) -> Environment:
-    """An environment whose every printed value goes through `write(value, limit, lines=…)`, exactly once."""
-
-    def finalize(value: object) -> object:
-        # Undefined goes on to raise as StrictUndefined does; Markup has been through here already.
-        return value if isinstance(value, Undefined | Markup) else cut(value, VALUE_LIMIT)
-
-    def cut(value: object, limit: int, *, lines: bool = False) -> Markup:
-        if isinstance(value, Undefined):
-            str(value)
-        return Markup(write(value, limit, lines=lines))  # noqa: S704 (this is the escaping)
-
-    environment = Environment(
-        loader=loader or PackageLoader("templates", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    for name in _FORBIDDEN_FILTERS:
-        environment.filters.pop(name, None)
-    environment.filters.update(
-        cut=cut,
-        lines=lambda value, limit: cut(value, limit, lines=True),
-        utc=utc,
-        utc_day=utc_day,
-        duration=duration,
-        url=safe_url,
-    )
-    return environment
-
-
-@cache
-def _slack() -> Environment:
-    def write(value: object, limit: int, *, lines: bool = False) -> str:
-        return in_json(mrkdwn(value, limit, lines=lines))
-
-    environment = _environment(write)
-    environment.filters["time"] = _slack_time
-    environment.globals["link"] = _slack_link
-    return environment
-
-
-@cache
-def _json() -> Environment:
-    def write(value: object, limit: int, *, lines: bool = False) -> str:
-        return in_json(plain(value, limit, lines=lines))
-
-    return _environment(write)
-
-
-@cache
-def _text() -> Environment:
-    return _environment(plain)
-
-
-@cache
-def _markup() -> Environment:
-    def write(value: object, limit: int, *, lines: bool = False) -> str:
-        return str(escape(plain(value, limit, lines=lines)))
-
-    return _environment(write)
-
-
 def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind | None = None) -> Payload:
     """`text` and `blocks` of a Slack message; `template` where it is not the delivery's own kind (a refresh)."""
     return _object(
-        _slack(),
+        slack_templates(),
         f"slack/{template or delivery.kind}.json.j2",
         incident=delivery.incident,
         message=delivery.message,
@@ -186,7 +75,7 @@ def pagerduty_event(delivery: Delivery, client_url: str | None = None) -> Payloa
 def _page(delivery: Delivery, client_url: str | None) -> Payload:
     incident = delivery.incident
     return _object(
-        _json(),
+        json_templates(),
         "pagerduty/page.json.j2",
         incident=incident,
         page=delivery.page,
@@ -207,11 +96,11 @@ def publication(delivery: Delivery) -> Publication:
         delivery_id=delivery.id,
         incident_id=incident.incident_id,
         number=incident.number,
-        title=_render(_text(), "statuspage/title.txt.j2", component=component, impact=impact),
+        title=_render(text_templates(), "statuspage/title.txt.j2", component=component, impact=impact),
         stage=stage,
         impact=impact,
         component=component,
-        body=_render(_text(), "statuspage/update.txt.j2", component=component, stage=stage, text=text),
+        body=_render(text_templates(), "statuspage/update.txt.j2", component=component, stage=stage, text=text),
         started_at=incident.started_at,
         at=incident.at,
     )
@@ -220,12 +109,12 @@ def publication(delivery: Delivery) -> Publication:
 def status_html(page: StatusPage) -> str:
     """The status page that people see."""
     context = {"overall": overall(page), "unresolved": unresolved(page), "days": recent_days(page)}
-    return _render(_markup(), "status/index.html.j2", page=page, **context)
+    return _render(markup_templates(), "status/index.html.j2", page=page, **context)
 
 
 def status_atom(page: StatusPage) -> str:
     """`/history.atom`: one entry per incident."""
-    return _render(_markup(), "status/history.atom.j2", page=page)
+    return _render(markup_templates(), "status/history.atom.j2", page=page)
 
 
 def _stage(name: str) -> Stage:

@@ -6,6 +6,7 @@ One attempt per call: never sleeps, never retries. Pacing (one message a second 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,8 @@ from models.deliveries import (
     RetryLater,
 )
 from notifiers.render import Payload, TemplateFault, slack_channel_name, slack_message, slack_topic
-from notifiers.slack_api import API_URL, Failed, Place, SlackApi
+from notifiers.slack_api import API_URL, Place, SlackApi
+from notifiers.slack_faults import Failed, scope_is_no_outage
 
 _K = DeliveryKind
 _NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER}
@@ -33,7 +35,10 @@ _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thre
 
 
 class SlackNotifier:
-    """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle."""
+    """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle.
+
+    One request may take `timeout`, one attempt with all its looking three times that.
+    """
 
     provider = Provider.SLACK
     recording = False
@@ -47,6 +52,7 @@ class SlackNotifier:
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._api = SlackApi(token, api_url, tls, timeout)
+        self._attempt_within = 3 * timeout
 
     async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port."""
@@ -56,13 +62,10 @@ class SlackNotifier:
                 f"a {delivery.kind} without its {lacking} cannot be sent; a fault of Tocsin, please report it"
             )
         try:
-            match delivery.kind:
-                case _K.CHANNEL:
-                    return await self._create_channel(_incident(delivery))
-                case _K.REFRESH:
-                    return await self._refresh(delivery, receipts)
-                case _:
-                    return await self._post(delivery, receipts, read_back=read_back)
+            async with asyncio.timeout(self._attempt_within.total_seconds()):
+                return await self._send(delivery, receipts, read_back=read_back)
+        except TimeoutError:
+            return RetryLater("Slack is too slow", unknown=True, provider_down=True)
         except Failed as failed:
             # Until somebody has looked, the earlier attempt's fate stays unknown.
             if read_back and isinstance(failed.outcome, RetryLater):
@@ -83,11 +86,23 @@ class SlackNotifier:
         """See the port."""
         await self._api.close()
 
+    async def _send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
+        match delivery.kind:
+            case _K.CHANNEL:
+                return await self._create_channel(_incident(delivery))
+            case _K.REFRESH:
+                return await self._refresh(delivery, receipts)
+            case _:
+                return await self._post(delivery, receipts, read_back=read_back)
+
     async def _create_channel(self, incident: IncidentFacts) -> Outcome:
         """Creates or adopts: a name that is taken is this incident's own, because it carries the incident's number."""
         name = slack_channel_name(incident)
-        created = await self._api.create_channel(name)
-        channel = created or await self._api.adopt_channel(name)
+        try:
+            created = await self._api.create_channel(name)
+            channel = created or await self._api.adopt_channel(name)
+        except Failed as failed:
+            raise scope_is_no_outage(failed) from None
         detail = f"channel #{name} {'created' if created else 'was there already'}"
         try:
             await self._api.set_topic(channel, slack_topic(incident))

@@ -1,12 +1,11 @@
-"""The few calls of Slack's Web API that Tocsin makes, with every answer and every silence told apart.
+"""The few calls of Slack's Web API that Tocsin makes: each one once, each raising `Failed` for whatever goes wrong.
 
-Owns the mapping of Slack's errors to outcomes. Never decides what is said; never retries. Slack's own words and our
-token stay out of every reason.
+Owns the session and the paging. Never decides what is said; never retries.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 import ssl
 import uuid
 from collections.abc import Awaitable, Mapping
@@ -21,36 +20,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from models.deliveries import Refused, RetryLater
+from notifiers.slack_faults import Failed, out_of_reach, refusal
 
 API_URL = "https://slack.com/api/"
 EVENT_TYPE = "tocsin_delivery"
 SCOPES = ("channels:history", "channels:join", "channels:manage", "channels:read", "chat:write")
 _PAGES = 10
 """Pages that are read at most when looking for a message or a channel."""
-_RATE_BACKOFF = timedelta(seconds=30)
-_CREDENTIALS_BACKOFF = timedelta(minutes=5)
-_RATE_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
-_CREDENTIALS = {
-    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
-    "no_permission", "missing_scope", "org_login_required", "ekm_access_denied", "team_access_not_granted",
-    "access_denied",
-}  # fmt: skip
-_SLACK_AT_FAULT = {"fatal_error", "internal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-_WHAT_TO_DO = {
-    "channel_not_found": "create it, or invite the bot to it",
-    "not_in_channel": "invite the bot to it",
-    "is_archived": "unarchive it, or name another in the policy",
-    "restricted_action": "let the bot post there",
-}
-
-
-class Failed(Exception):
-    """A call did not succeed. `outcome` is what to report; `code` is Slack's error, where Slack gave one."""
-
-    def __init__(self, outcome: RetryLater | Refused, code: str = "") -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
-        self.code = code
+_CANNOT_LOOK = {"missing_scope", "thread_not_found", "not_in_channel"}
+"""Then a message is posted though it may be there already: twice is better than never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +44,11 @@ class SlackApi:
 
     def __init__(self, token: str, api_url: str, tls: ssl.SSLContext | None, timeout: timedelta) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
+        # The SDK writes whole messages at DEBUG, and formats them even where nobody listens.
+        quiet = logging.getLogger("slack_sdk.quiet")
+        quiet.setLevel(logging.INFO)
         # Its own handlers would post a second time after a reset.
-        self._client = AsyncWebClient(token=token, base_url=api_url, ssl=tls, retry_handlers=[])
+        self._client = AsyncWebClient(token=token, base_url=api_url, ssl=tls, retry_handlers=[], logger=quiet)
         if urlsplit(api_url).hostname in {"localhost", "127.0.0.1", "::1"}:
             self._client.proxy = None
         self._ids: dict[str, str] = {}
@@ -83,7 +64,7 @@ class SlackApi:
         except Failed as failed:
             if failed.code == "name_taken":
                 return None
-            raise _scope_is_no_outage(failed) from None
+            raise
         return _text(answer, "channel", "id")
 
     async def adopt_channel(self, name: str) -> str:
@@ -122,12 +103,15 @@ class SlackApi:
         )
 
     async def find(self, place: Place, delivery_id: uuid.UUID, since: datetime | None) -> tuple[str, str] | None:
-        """Channel id and timestamp of this delivery's message, or None. Without the scope to look, None."""
+        """Channel id and timestamp of this delivery's message, or None. Where the bot may not look, None."""
         try:
             channel = await self._channel_id(place.channel)
-            return await self._find(Place(channel, place.thread), delivery_id, since) if channel else None
+            if channel is None:
+                return None
+            await self._join(channel)
+            return await self._find(Place(channel, place.thread), delivery_id, since)
         except Failed as failed:
-            if failed.code in {"missing_scope", "thread_not_found"}:
+            if failed.code in _CANNOT_LOOK:
                 return None
             raise
 
@@ -136,6 +120,14 @@ class SlackApi:
         answer = await self._call(self._client.auth_test(), "the bot")
         granted = answer.headers.get("x-oauth-scopes", "") if answer.headers else ""
         return sorted(set(SCOPES) - {scope.strip() for scope in granted.split(",")}) if granted else []
+
+    async def _join(self, channel: str) -> None:
+        """History is for members only; where joining is refused, looking will say so."""
+        try:
+            await self._call(self._client.conversations_join(channel=channel), channel)
+        except Failed as failed:
+            if isinstance(failed.outcome, RetryLater) and failed.code not in _CANNOT_LOOK:
+                raise
 
     async def _find(self, place: Place, delivery_id: uuid.UUID, since: datetime | None) -> tuple[str, str] | None:
         oldest = f"{since.timestamp():.6f}" if since else None
@@ -198,51 +190,12 @@ class SlackApi:
         try:
             return await call
         except SlackApiError as error:
-            raise _refusal(error, where) from None
+            raise refusal(error, where) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _out_of_reach(error, unknown=False) from None
+            raise out_of_reach(error, unknown=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
             # AttributeError and ValueError are what the SDK makes of a body that is not what Slack sends.
-            raise _out_of_reach(error, unknown=True) from None
-
-
-def _refusal(error: SlackApiError, where: str) -> Failed:
-    status, headers, body = _answer(error.response)
-    code = re.sub(r"[^a-z_]", "", str(body.get("error", "")))[:60]
-    if status == 429 or code in _RATE_LIMITED:
-        return Failed(RetryLater("Slack limits the rate", after=_retry_after(headers.get("Retry-After"))), code)
-    if code in _CREDENTIALS or status in {401, 403, 404}:
-        reason = f"Slack does not take our credentials ({code or status}); check TOCSIN_SLACK_BOT_TOKEN and its scopes"
-        return Failed(RetryLater(reason, after=_CREDENTIALS_BACKOFF, provider_down=True), code)
-    if not code or code in _SLACK_AT_FAULT or status >= 500:
-        reason = f"Slack answered {status} {code or 'with something that is not its API'}"
-        return Failed(RetryLater(reason, unknown=True, provider_down=True), code)
-    to_do = _WHAT_TO_DO.get(code)
-    return Failed(Refused(f"Slack refused {where}: {code}" + (f"; {to_do}" if to_do else "")), code)
-
-
-def _answer(response: Any) -> tuple[int, Mapping[str, str], Mapping[str, Any]]:
-    """Status, headers and body, of what may be the SDK's response or, for a body that is no JSON, aiohttp's."""
-    if isinstance(response, AsyncSlackResponse):
-        body = response.data if isinstance(response.data, dict) else {}
-        return response.status_code, response.headers, body
-    return getattr(response, "status", 0), getattr(response, "headers", {}), {}
-
-
-def _out_of_reach(error: Exception, *, unknown: bool) -> Failed:
-    reason = f"Slack is out of reach or answers nonsense ({type(error).__name__})"
-    return Failed(RetryLater(reason, unknown=unknown, provider_down=True))
-
-
-def _scope_is_no_outage(failed: Failed) -> Failed:
-    """A bot that may not create channels can still post: the incident goes on without a channel of its own."""
-    if failed.code not in {"missing_scope", "no_permission", "restricted_action"}:
-        return failed
-    return Failed(Refused("the bot may not create channels; give it the scope channels:manage"), failed.code)
-
-
-def _retry_after(value: str | None) -> timedelta:
-    return timedelta(seconds=min(int(value), 3600)) if value is not None and value.isdecimal() else _RATE_BACKOFF
+            raise out_of_reach(error, unknown=True) from None
 
 
 def _delivery_id(message: Mapping[str, Any]) -> str | None:

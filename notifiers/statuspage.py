@@ -24,7 +24,7 @@ class StatusPageNotifier:
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
 
-    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:  # noqa: ARG002 (the port's)
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port."""
         if delivery.kind is not DeliveryKind.PUBLICATION:
             return Refused(f"a {delivery.kind} cannot be published")

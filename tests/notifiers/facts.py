@@ -1,0 +1,62 @@
+"""Deliveries as the lifecycle would decide them."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.severity import Priority, Severity
+
+NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
+INCIDENT_ID = uuid.UUID("11111111-2222-3333-4444-555555555555")
+TEXTUAL = {
+    DeliveryKind.NOTICE,
+    DeliveryKind.STATUS_UPDATE,
+    DeliveryKind.RESOLUTION,
+    DeliveryKind.PAGE_FALLBACK,
+    DeliveryKind.REMINDER,
+    DeliveryKind.PUBLICATION,
+}
+PAGED = {DeliveryKind.PAGE, DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
+
+
+def incident(**changes: Any) -> IncidentFacts:
+    known: dict[str, Any] = {
+        "incident_id": INCIDENT_ID,
+        "number": "INC-2026-1121-001",
+        "title": "Checkout fails",
+        "summary": "Two of three payments fail.",
+        "service": "checkout",
+        "environment": "production",
+        "severity": Severity.SEV1,
+        "priority": Priority.P0,
+        "status": "triggered",
+        "stage": "investigating",
+        "why": ("the error rate of 63 % is above 50 %",),
+        "started_at": NOW - timedelta(minutes=7),
+        "opened_at": NOW,
+        "at": NOW,
+        "level": "primary",
+        "firing": 3,
+        "alerts": 4,
+        "links": {"runbook": "https://wiki.example.com/checkout", "source": "https://prometheus.example.com/graph"},
+        "next_update_due": NOW + timedelta(minutes=15),
+    }
+    return IncidentFacts(**{**known, **changes})
+
+
+def delivery(
+    kind: DeliveryKind, facts: IncidentFacts | None = None, text: str = "Somebody looks into it.", **changes: Any
+) -> Delivery:
+    known: dict[str, Any] = {
+        "id": uuid.uuid4(),
+        "incident_id": INCIDENT_ID,
+        "incident_key": "production/checkout",
+        "kind": kind,
+        "lane": "lane",
+        "urgency": Urgency.PROMPT,
+        "incident": facts or incident(),
+        "page": PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", f"{INCIDENT_ID}/1") if kind in PAGED else None,
+        "message": Message(text, by="ada", mention="ada", mention_id="U0ADA") if kind in TEXTUAL else None,
+    }
+    return Delivery(**{**known, **changes})
