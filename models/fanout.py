@@ -128,7 +128,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
                 yield _REFRESH
         case IncidentResolved(by=by, note=note):
             yield from ((_K.PAGE_RESOLVE, None, page) for page in after.pages if not page.failed)
-            yield _K.RESOLUTION, Message(note or "Resolved.", by=by), None
+            yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
         case _:
@@ -156,6 +156,12 @@ def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Tol
 def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
     if incident.peak in policy.communication.status_page:
         yield _K.PUBLICATION, Message(text), None
+
+
+def _owed(resolved: IncidentResolved) -> str:
+    if resolved.postmortem_due is None:
+        return ""
+    return f"Postmortem due {resolved.postmortem_due:%Y-%m-%d %H:%M} UTC, owner {resolved.postmortem_owner}."
 
 
 def _notice(text: str, by: str | None = None) -> _Told:
