@@ -102,6 +102,11 @@ class Log:
         """A producer id never given before, whatever was restarted in between."""
         return await self.storage.submit(_new_producer_id)
 
+    @property
+    def cached_bytes(self) -> int:
+        """What the newest batches take in memory."""
+        return self._cache.bytes
+
     def report_full(self) -> None:
         """Have retention make room now."""
         self.full.set()

@@ -22,7 +22,7 @@ from streams.embedded.broker.storage import StorageError, Transaction
 logger = logging.getLogger(__name__)
 
 _CHUNK = 256  # batches deleted in one piece of work, so that a producer never waits long behind it
-_ROOM = 0.9  # a full log is brought down to this share of its limit, if it can be
+_ROOM = 0.9  # a full log (or disk) is brought down to this share of what it holds, if it can be
 _PAUSE_WHEN_FULL = 0.5  # seconds between two tries to make room
 _OLDEST = "select base, last, bytes, appended_ms from batch where partition = ? order by base limit ?"
 
@@ -51,17 +51,17 @@ async def retain(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) 
         full = log.full.is_set()
         log.full.clear()
         try:
-            await sweep(log, offsets, settings)
+            await sweep(log, offsets, settings, make_room=full)
         except StorageError as error:
             logger.warning("broker: old records could not be deleted, trying again: %s", error)
         if full:
-            if log.bytes > _ROOM * settings.max_log_bytes:
-                logger.error("broker: the log is full (%d MiB); %s", log.bytes >> 20, _holders(log, offsets))
+            logger.warning("broker: out of room with %d MiB of records; %s", log.bytes >> 20, _holders(log, offsets))
             await asyncio.sleep(_PAUSE_WHEN_FULL)
 
 
-async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) -> None:
+async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, make_room: bool = False) -> None:
     """Delete what may go now. Raises StorageError."""
+    room = min(_ROOM * log.bytes, settings.max_log_bytes - settings.max_message_bytes) if make_room else log.bytes
     expired_ms = int((time.time() - settings.producer_expiry.total_seconds()) * 1000)
     await log.storage.submit(partial(_forget_producers, log, expired_ms))
     for topic in list(log.topics.values()):
@@ -70,7 +70,7 @@ async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) -
             more = True
             while more:
                 floor = offsets.floor(topic).get(partition.id)
-                trim = partial(_trim, log, partition, limits, floor, settings)
+                trim = partial(_trim, log, partition, limits, floor, room)
                 more = (await log.storage.submit(trim, partial(_show, partition))).more
 
 
@@ -81,12 +81,14 @@ def limits_of(config: Mapping[str, str], settings: BrokerSettings) -> Limits:
 
 
 def _trim(
-    log: Log, partition: Partition, limits: Limits, floor: int | None, settings: BrokerSettings, tx: Transaction
+    log: Log, partition: Partition, limits: Limits, floor: int | None, room: float, tx: Transaction
 ) -> Trimmed:
-    """Delete up to a chunk of the oldest batches. `floor` is the first offset to keep, None where nobody is registered."""
+    """Delete up to a chunk of the oldest batches.
+
+    `floor` is the first offset to keep, None where nobody is registered; `room` what the log may hold after it.
+    """
     size = _size(tx, partition) if limits.size >= 0 else 0
     oldest_ms = time.time() * 1000 - limits.age_ms if limits.age_ms >= 0 else 0
-    room = settings.max_log_bytes * _ROOM if _is_full(log, settings) else log.bytes
     start, freed, count = None, 0, 0
     for _, last, size_of_batch, appended_ms in tx.db.execute(_OLDEST, (partition.id, _CHUNK)).fetchall():
         needed = floor is not None and log.bytes - freed > room
@@ -101,11 +103,6 @@ def _trim(
     tx.on_rollback(partial(_add, log, freed))
     _add(log, -freed)
     return Trimmed(start, more=count == _CHUNK)
-
-
-def _is_full(log: Log, settings: BrokerSettings) -> bool:
-    """Nearly: a largest message would not fit any more."""
-    return log.bytes + min(settings.max_message_bytes, settings.max_log_bytes // 20) > settings.max_log_bytes
 
 
 def _size(tx: Transaction, partition: Partition) -> int:

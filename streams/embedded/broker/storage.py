@@ -103,6 +103,11 @@ class Storage:
         """Read what is committed, in a thread, so that an old offset on a slow disk holds nobody up."""
         return asyncio.get_running_loop().run_in_executor(self._readers, work, self._reading)
 
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that are not yet in a commit under way."""
+        return self._queue.qsize()
+
     async def close(self) -> None:
         """Write what was submitted, then let go of the file. What is submitted later is never done."""
         self._queue.put(None)
