@@ -12,8 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.embedded.broker import BrokerSettings, running
 from tests.embedded import wire
-from tests.embedded.broker_contract import NONE, OUT_OF_ORDER, consuming, producing, take
-from tests.embedded.broker_process import broker_process, eventually
+from tests.embedded.broker_contract import NONE, OUT_OF_ORDER, consuming, declare, producing, take
+from tests.conftest import until
+from tests.embedded.broker_process import broker_process
 
 ILLEGAL_EPOCH = 47
 
@@ -21,6 +22,7 @@ ILLEGAL_EPOCH = 47
 async def test_a_record_is_acknowledged_and_visible_only_once_it_is_on_disk(tmp_path: Path) -> None:
     async with running(tmp_path, "127.0.0.1", 0) as broker:
         address = f"127.0.0.1:{broker.port}"
+        await declare(address, "t")
         async with producing(address) as producer, consuming(address, fetch_max_wait_ms=50) as consumer:
             await producer.send_and_wait("t", b"before")
             consumer.assign([TopicPartition("t", 0)])
@@ -40,6 +42,7 @@ async def test_a_record_is_acknowledged_and_visible_only_once_it_is_on_disk(tmp_
 async def test_requests_that_arrive_together_share_a_commit(tmp_path: Path) -> None:
     async with running(tmp_path, "127.0.0.1", 0) as broker:
         address = f"127.0.0.1:{broker.port}"
+        await declare(address, "t")
         async with AsyncExitStack() as stack, producing(address) as producer:
             await producer.send_and_wait("t", b"first")
             connections = [await stack.enter_async_context(wire.connected(address)) for _ in range(20)]
@@ -48,7 +51,7 @@ async def test_requests_that_arrive_together_share_a_commit(tmp_path: Path) -> N
             held = [asyncio.create_task(wire.produce(connections[0], "t", [(0, wire.batch(b"x"))]))]
             await asyncio.to_thread(reached.wait, 10)
             held += [asyncio.create_task(wire.produce(c, "t", [(0, wire.batch(b"x"))])) for c in connections[1:]]
-            await eventually(lambda: broker.storage.waiting == 19)
+            await until(lambda: broker.storage.waiting == 19)
             before, broker.storage.before_commit = broker.storage.commits, None
             disk.set()
             offsets = sorted(answer[0][1] for answer in await asyncio.gather(*held))
@@ -58,8 +61,8 @@ async def test_requests_that_arrive_together_share_a_commit(tmp_path: Path) -> N
 
 async def test_idempotence_survives_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path, "127.0.0.1", 0) as broker:
-        async with wire.connected(f"127.0.0.1:{broker.port}") as connection, producing(f"127.0.0.1:{broker.port}") as p:
-            await p.partitions_for("t")
+        await declare(f"127.0.0.1:{broker.port}", "t")
+        async with wire.connected(f"127.0.0.1:{broker.port}") as connection:
             first = await wire.new_producer_id(connection)
             batches = [wire.batch(b"a", b"b", producer=(first, 3, sequence)) for sequence in range(0, 14, 2)]
             for data in batches:
@@ -78,6 +81,7 @@ async def test_idempotence_survives_a_restart(tmp_path: Path) -> None:
 
 async def test_kill_9_in_mid_flow_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async with broker_process(tmp_path) as broker:
+        await declare(broker.address, "t")
         group = {"group_id": "g", "session_timeout_ms": 6000, "heartbeat_interval_ms": 300, "retry_backoff_ms": 50}
         async with producing(broker.address, retry_backoff_ms=50) as producer:
             acknowledged: list[int] = []
@@ -96,7 +100,7 @@ async def test_kill_9_in_mid_flow_loses_and_doubles_nothing(tmp_path: Path) -> N
 
                 flow = asyncio.gather(produce(), consume())
                 for progress in (150, 300):
-                    await eventually(lambda progress=progress: len(acknowledged) > progress)
+                    await until(lambda progress=progress: len(acknowledged) > progress)
                     await broker.kill()
                     await broker.start()
                 await asyncio.wait_for(flow, 20)
@@ -109,6 +113,7 @@ async def test_kill_9_in_mid_flow_loses_and_doubles_nothing(tmp_path: Path) -> N
 async def test_a_stop_is_clean_and_a_consumer_of_the_backlog_gets_all_of_it(tmp_path: Path) -> None:
     settings = BrokerSettings(tail_bytes=200_000, max_fetch_bytes=400_000)
     async with broker_process(tmp_path) as broker:
+        await declare(broker.address, "t")
         async with producing(broker.address, linger_ms=5) as producer:
             sends = [await producer.send("t", b"%06d" % n + b"x" * 2000, partition=0) for n in range(3000)]
             await asyncio.gather(*sends)
@@ -128,6 +133,7 @@ MEMBER = {"group_id": "g", "session_timeout_ms": 10_000, "heartbeat_interval_ms"
 
 async def test_members_go_on_after_a_restart_without_a_rebalance(tmp_path: Path) -> None:
     async with broker_process(tmp_path) as broker, producing(broker.address, retry_backoff_ms=50) as producer:
+        await declare(broker.address, "t")
         await producer.send_and_wait("t", b"one")
         async with consuming(broker.address, "t", **MEMBER) as consumer:
             await take(consumer, 1)
@@ -142,11 +148,12 @@ async def test_members_go_on_after_a_restart_without_a_rebalance(tmp_path: Path)
 
 async def test_members_that_did_not_come_back_hold_nobody_up(tmp_path: Path) -> None:
     async with running(tmp_path, "127.0.0.1", 0) as broker:
+        await declare(f"127.0.0.1:{broker.port}", "t")
         async with producing(f"127.0.0.1:{broker.port}") as producer:
             await producer.send_and_wait("t", b"one")
         ghost = AIOKafkaConsumer("t", bootstrap_servers=f"127.0.0.1:{broker.port}", **MEMBER)
         await ghost.start()
-        await eventually(lambda: broker.coordinator.groups["g"].state.value == "Stable")
+        await until(lambda: broker.coordinator.groups["g"].state.value == "Stable")
     await ghost.stop()  # dies with the broker, so nobody hears that it leaves
     settings = BrokerSettings(returning_member_grace=timedelta(milliseconds=500))
     async with running(tmp_path, "127.0.0.1", 0, settings) as broker:

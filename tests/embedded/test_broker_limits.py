@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from streams.embedded.broker import Broker, BrokerError, BrokerSettings, running, serve_broker
 from streams.embedded.broker.retention import sweep
 from tests.embedded import wire
-from tests.embedded.broker_contract import NONE, admin, consuming, producing, take
-from tests.embedded.broker_process import broker_process, eventually
+from tests.embedded.broker_contract import NONE, admin, consuming, declare, producing, take
+from tests.conftest import until
+from tests.embedded.broker_process import broker_process
 
 KAFKA_STORAGE_ERROR = 56
 KIB = 1024
@@ -32,12 +32,6 @@ async def broker_at(path: Path, **settings: object) -> AsyncIterator[tuple[Broke
         yield broker, f"127.0.0.1:{broker.port}"
 
 
-async def create(address: str, topic: str, partitions: int = 1, **config: str) -> None:
-    async with admin(address) as client:
-        options = {name.replace("_", "."): value for name, value in config.items()}
-        await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=options)])
-
-
 async def fill(address: str, topic: str, count: int, size: int = KIB) -> None:
     async with wire.connected(address) as connection:
         for _ in range(count):
@@ -46,10 +40,10 @@ async def fill(address: str, topic: str, count: int, size: int = KIB) -> None:
 
 async def test_retention_leaves_what_a_group_has_not_consumed(tmp_path: Path) -> None:
     async with broker_at(tmp_path) as (broker, address):
-        await create(address, "read", retention_bytes="4096")
-        await create(address, "unread", retention_bytes="4096")
-        await create(address, "old", retention_ms="0")
-        await create(address, "lagging", retention_ms="0")
+        await declare(address, "read", retention_bytes="4096")
+        await declare(address, "unread", retention_bytes="4096")
+        await declare(address, "old", retention_ms="0")
+        await declare(address, "lagging", retention_ms="0")
         for topic in ("read", "unread", "old", "lagging"):
             await fill(address, topic, 20)
         for topic, offset in (("read", 18), ("lagging", 5)):
@@ -72,6 +66,7 @@ async def test_retention_leaves_what_a_group_has_not_consumed(tmp_path: Path) ->
 
 async def test_a_full_log_refuses_until_its_consumer_has_caught_up(tmp_path: Path) -> None:
     async with broker_at(tmp_path, max_log_bytes=64 * KIB, max_message_bytes=16 * KIB) as (broker, address):
+        await declare(address, "t")
         async with producing(address, retry_backoff_ms=50) as producer, consuming(address, group_id="g") as consumer:
             at = TopicPartition("t", 0)
             consumer.assign([at])
@@ -83,7 +78,7 @@ async def test_a_full_log_refuses_until_its_consumer_has_caught_up(tmp_path: Pat
                 refused = await wire.produce(connection, "t", [(0, wire.batch(b"x" * 10_000))])
             assert refused[0][0] == KAFKA_STORAGE_ERROR
             waiting = asyncio.create_task(producer.send_and_wait("t", b"last" + b"x" * 10_000))
-            await eventually(lambda: not broker.log.full.is_set())
+            await until(lambda: not broker.log.full.is_set())
             assert not waiting.done() and broker.log.topics["t"].partitions[0].start_offset == 0
             await consumer.commit({at: 5})  # a commit is never refused for want of room
             assert (await asyncio.wait_for(waiting, 10)).offset == 6
@@ -93,7 +88,7 @@ async def test_a_full_log_refuses_until_its_consumer_has_caught_up(tmp_path: Pat
 
 async def test_a_full_disk_applies_nothing_by_half_and_is_survived(tmp_path: Path) -> None:
     async with broker_at(tmp_path) as (broker, address):
-        await create(address, "t", partitions=2)
+        await declare(address, "t", partitions=2)
         await fill(address, "t", 1)
         async with wire.connected(address) as connection:
             producer_id = await wire.new_producer_id(connection)
@@ -118,6 +113,7 @@ async def limit_pages(broker: Broker, pages: int) -> None:
 
 async def test_a_message_over_the_limit_is_refused_and_one_at_a_webhooks_limit_is_not(tmp_path: Path) -> None:
     async with broker_at(tmp_path) as (_, address), producing(address, max_request_size=20 << 20) as producer:
+        await declare(address, "t")
         body = os.urandom(10 << 20)
         await producer.send_and_wait("t", body)
         with pytest.raises(MessageSizeTooLargeError):
@@ -128,7 +124,7 @@ async def test_a_message_over_the_limit_is_refused_and_one_at_a_webhooks_limit_i
 
 async def test_deleting_a_group_lets_go_of_what_it_held(tmp_path: Path) -> None:
     async with broker_at(tmp_path) as (broker, address):
-        await create(address, "t", retention_ms="0")
+        await declare(address, "t", retention_ms="0")
         await fill(address, "t", 3)
         async with consuming(address, "t", group_id="g") as consumer:
             await take(consumer, 1)
@@ -141,12 +137,12 @@ async def test_deleting_a_group_lets_go_of_what_it_held(tmp_path: Path) -> None:
 
 async def test_a_deleted_topic_begins_anew(tmp_path: Path) -> None:
     async with broker_at(tmp_path) as (broker, address):
-        await create(address, "t")
+        await declare(address, "t")
         await fill(address, "t", 3)
         async with admin(address) as client:
             await client.delete_topics(["t"])
             assert await client.list_topics() == [] and broker.log.bytes == 0
-        await create(address, "t")
+        await declare(address, "t")
         await fill(address, "t", 1)
         async with consuming(address, "t") as consumer:
             assert [record.offset for record in await take(consumer, 1)] == [0]
@@ -154,6 +150,7 @@ async def test_a_deleted_topic_begins_anew(tmp_path: Path) -> None:
 
 async def test_a_producer_long_silent_is_forgotten(tmp_path: Path) -> None:
     async with broker_at(tmp_path, producer_expiry=timedelta(0)) as (broker, address):
+        await declare(address, "t")
         async with producing(address) as producer:
             await producer.send_and_wait("t", b"x")
             partition = broker.log.topics["t"].partitions[0]

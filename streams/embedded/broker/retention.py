@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from streams.embedded.broker.log import Log, Partition, Topic
+from streams.embedded.broker.log import Log, Partition
 from streams.embedded.broker.offsets import CommittedOffsets
-from streams.embedded.broker.settings import BrokerSettings
+from streams.embedded.broker.settings import BrokerSettings, Limits
 from streams.embedded.broker.storage import StorageError, Transaction
 
 logger = logging.getLogger(__name__)
@@ -25,13 +24,6 @@ _CHUNK = 256  # batches deleted in one piece of work, so that a producer never w
 _ROOM = 0.9  # a full log (or disk) is brought down to this share of what it holds, if it can be
 _PAUSE_WHEN_FULL = 0.5  # seconds between two tries to make room
 _OLDEST = "select base, last, bytes, appended_ms from batch where partition = ? order by base limit ?"
-
-
-class Limits(NamedTuple):
-    """When a topic's batches may go: milliseconds and bytes (per partition), -1 for never."""
-
-    age_ms: int
-    size: int
 
 
 class Trimmed(NamedTuple):
@@ -65,19 +57,12 @@ async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, m
     expired_ms = int((time.time() - settings.producer_expiry.total_seconds()) * 1000)
     await log.storage.submit(partial(_forget_producers, log, expired_ms))
     for topic in list(log.topics.values()):
-        limits = limits_of(topic.config, settings)
         for partition in topic.partitions:
             more = True
             while more:
                 floor = offsets.floor(topic).get(partition.id)
-                trim = partial(_trim, log, partition, limits, floor, room)
+                trim = partial(_trim, log, partition, topic.limits, floor, room)
                 more = (await log.storage.submit(trim, partial(_show, partition))).more
-
-
-def limits_of(config: Mapping[str, str], settings: BrokerSettings) -> Limits:
-    """A topic's own limits before the broker's. Raises ValueError for a value that is no number."""
-    age_ms = config.get("retention.ms", settings.retention.total_seconds() * 1000)
-    return Limits(int(age_ms), int(config.get("retention.bytes", settings.retention_bytes)))
 
 
 def _trim(

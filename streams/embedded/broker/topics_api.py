@@ -12,8 +12,7 @@ from typing import Any
 from streams.embedded.broker.connection import Address
 from streams.embedded.broker.log import Log
 from streams.embedded.broker.protocol import ErrorCode, Request
-from streams.embedded.broker.retention import limits_of
-from streams.embedded.broker.settings import BrokerSettings
+from streams.embedded.broker.settings import BrokerSettings, limits_of
 from streams.embedded.broker.storage import StorageError
 
 Fields = tuple[Any, ...]
@@ -100,7 +99,7 @@ class TopicsApi:
 
     async def _describe(self, version: int, name: str, may_create: bool) -> Fields:
         error = ErrorCode.NONE if name in self._log.topics else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if error is not ErrorCode.NONE and may_create:
+        if error is not ErrorCode.NONE and may_create and self._settings.auto_create_topics:
             error, _ = await self._create(name, -1, 1, {}, validate_only=False)
         topic = self._log.topics.get(name)
         offline: Fields = ([],) if version >= 5 else ()
@@ -125,7 +124,7 @@ class TopicsApi:
         try:
             limits_of(config, self._settings)
         except (TypeError, ValueError):
-            return ErrorCode.INVALID_CONFIG, "retention.ms and retention.bytes are whole numbers"
+            return ErrorCode.INVALID_CONFIG, "retention.ms, retention.bytes and max.message.bytes are whole numbers"
         if not validate_only:
             try:
                 await self._log.create_topic(name, count, config)
