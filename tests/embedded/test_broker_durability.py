@@ -10,13 +10,25 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.embedded.broker import BrokerSettings, running
+from streams.embedded.broker import Broker, BrokerSettings, running
+from tests.conftest import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import NONE, OUT_OF_ORDER, consuming, declare, producing, take
-from tests.conftest import until
 from tests.embedded.broker_process import broker_process
 
 ILLEGAL_EPOCH = 47
+
+
+def hold_back(broker: Broker) -> tuple[threading.Event, threading.Event]:
+    """Stop the writer before its next commit: the first event says that it is there, the second lets it go on."""
+    reached, disk = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        disk.wait(10)
+
+    broker.storage.before_commit = wait
+    return reached, disk
 
 
 async def test_a_record_is_acknowledged_and_visible_only_once_it_is_on_disk(tmp_path: Path) -> None:
@@ -27,11 +39,11 @@ async def test_a_record_is_acknowledged_and_visible_only_once_it_is_on_disk(tmp_
             await producer.send_and_wait("t", b"before")
             consumer.assign([TopicPartition("t", 0)])
             await take(consumer, 1)
-            reached, disk = threading.Event(), threading.Event()
-            broker.storage.before_commit = lambda: (reached.set(), disk.wait(10))
+            reached, disk = hold_back(broker)
             sent = asyncio.create_task(producer.send_and_wait("t", b"held back"))
             await asyncio.to_thread(reached.wait, 10)
-            assert not (await consumer.getmany(timeout_ms=300)) and not sent.done()
+            assert not await consumer.getmany(timeout_ms=300)
+            assert not sent.done()
             assert await consumer.end_offsets([TopicPartition("t", 0)]) == {TopicPartition("t", 0): 1}
             broker.storage.before_commit = None
             disk.set()
@@ -46,8 +58,7 @@ async def test_requests_that_arrive_together_share_a_commit(tmp_path: Path) -> N
         async with AsyncExitStack() as stack, producing(address) as producer:
             await producer.send_and_wait("t", b"first")
             connections = [await stack.enter_async_context(wire.connected(address)) for _ in range(20)]
-            reached, disk = threading.Event(), threading.Event()
-            broker.storage.before_commit = lambda: (reached.set(), disk.wait(10))
+            reached, disk = hold_back(broker)
             held = [asyncio.create_task(wire.produce(connections[0], "t", [(0, wire.batch(b"x"))]))]
             await asyncio.to_thread(reached.wait, 10)
             held += [asyncio.create_task(wire.produce(c, "t", [(0, wire.batch(b"x"))])) for c in connections[1:]]
@@ -67,16 +78,18 @@ async def test_idempotence_survives_a_restart(tmp_path: Path) -> None:
             batches = [wire.batch(b"a", b"b", producer=(first, 3, sequence)) for sequence in range(0, 14, 2)]
             for data in batches:
                 await wire.produce(connection, "t", [(0, data)])
-    async with running(tmp_path, "127.0.0.1", 0) as broker:
-        async with wire.connected(f"127.0.0.1:{broker.port}") as connection:
-            assert await wire.new_producer_id(connection) > first
-            for number in range(2, 7):
-                assert await wire.produce(connection, "t", [(0, batches[number])]) == {0: (NONE, 2 * number)}
-            answers = [
-                (await wire.produce(connection, "t", [(0, wire.batch(b"z", producer=producer))]))[0][0]
-                for producer in ((first, 3, 99), (first, 2, 14), (first, 3, 14), (first, 4, 1), (first, 4, 0))
-            ]
-            assert answers == [OUT_OF_ORDER, ILLEGAL_EPOCH, NONE, OUT_OF_ORDER, NONE]
+    async with (
+        running(tmp_path, "127.0.0.1", 0) as broker,
+        wire.connected(f"127.0.0.1:{broker.port}") as connection,
+    ):
+        assert await wire.new_producer_id(connection) > first
+        for number in range(2, 7):
+            assert await wire.produce(connection, "t", [(0, batches[number])]) == {0: (NONE, 2 * number)}
+        answers = [
+            (await wire.produce(connection, "t", [(0, wire.batch(b"z", producer=producer))]))[0][0]
+            for producer in ((first, 3, 99), (first, 2, 14), (first, 3, 14), (first, 4, 1), (first, 4, 0))
+        ]
+        assert answers == [OUT_OF_ORDER, ILLEGAL_EPOCH, NONE, OUT_OF_ORDER, NONE]
 
 
 async def test_kill_9_in_mid_flow_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -99,8 +112,9 @@ async def test_kill_9_in_mid_flow_loses_and_doubles_nothing(tmp_path: Path) -> N
                         seen.append(int((await consumer.getone()).value))
 
                 flow = asyncio.gather(produce(), consume())
-                for progress in (150, 300):
-                    await until(lambda progress=progress: len(acknowledged) > progress)
+                for _ in range(2):
+                    progress = len(acknowledged)
+                    await until(lambda progress=progress: len(acknowledged) > progress + 150)  # type: ignore[misc]
                     await broker.kill()
                     await broker.start()
                 await asyncio.wait_for(flow, 20)

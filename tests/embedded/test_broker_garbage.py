@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from streams.embedded.broker import Broker, BrokerSettings, running
 from streams.embedded.broker.protocol import MALFORMED, VERSIONS, ProtocolViolation, decode_header
+from tests.conftest import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import declare, producing
-from tests.conftest import until
 
+Answers = Callable[[bytes], bytes | None]
 HERE = ("127.0.0.1", 9092)
 
 
@@ -45,7 +46,8 @@ async def test_garbage_closes_one_connection_and_says_so_in_one_line(
                 caplog.clear()
                 assert await wire.exchange(address, garbage) == b""
                 [line] = [record for record in caplog.records if record.name.startswith("streams.")]
-                assert line.levelno == logging.WARNING and said in line.message and line.exc_info is None
+                assert said in line.message
+                assert (line.levelno, line.exc_info) == (logging.WARNING, None)
             await neighbour.send_and_wait("t", b"after")
 
 
@@ -73,7 +75,7 @@ async def test_frames_in_pieces_and_in_bulk_are_answered_in_order(tmp_path: Path
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
     """A function that gives one frame to a broker that lives through all examples, and its answer (None if refused)."""
     with asyncio.Runner() as runner:
         scope = running(tmp_path_factory.mktemp("fuzz"), "127.0.0.1", 0, BrokerSettings(auto_create_topics=True))
@@ -108,7 +110,7 @@ _SPOKEN = st.sampled_from([(api, version) for api, (low, high) in VERSIONS.items
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spoken=_SPOKEN, body=st.lists(_PIECES, max_size=16).map(b"".join))
-def test_no_body_of_any_api_breaks_the_broker(answers, spoken: tuple[int, int], body: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_no_body_of_any_api_breaks_the_broker(answers: Answers, spoken: tuple[int, int], body: bytes) -> None:
     answers(wire.frame(*spoken, body=body)[4:])
 
 
@@ -124,7 +126,7 @@ def test_no_header_breaks_the_broker(payload: bytes) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 200), to=st.integers(0, 255), cut=st.integers(0, 20))
-def test_a_batch_with_any_byte_changed_is_never_stored_as_sound(answers, at: int, to: int, cut: int) -> None:  # type: ignore[no-untyped-def]
+def test_a_batch_with_any_byte_changed_is_never_stored_as_sound(answers: Answers, at: int, to: int, cut: int) -> None:
     """Offset and leader epoch are the broker's to set; everything else is covered by length, magic or checksum."""
     answers(wire.frame(api=3, version=1, body=b"\x00\x00\x00\x01\x00\x01f")[4:])
     sound = wire.batch(b"x" * 60, b"y" * 60)
@@ -132,6 +134,6 @@ def test_a_batch_with_any_byte_changed_is_never_stored_as_sound(answers, at: int
     changed = (sound[:at] + bytes([to]) + sound[at + 1 :])[: len(sound) - cut]
     request = ProduceRequest_v8(None, -1, 1000, [("f", [(0, changed)])])
     answer = answers(wire.frame(0, 8, request.encode())[4:])
+    assert answer is not None
     (error,) = struct.unpack_from(">h", answer, 8 + 4 + 3 + 4 + 4)
     assert (error == 0) == (changed[8:12] + changed[16:] == sound[8:12] + sound[16:])
-

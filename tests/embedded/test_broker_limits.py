@@ -17,9 +17,9 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from streams.embedded.broker import Broker, BrokerError, BrokerSettings, running, serve_broker
 from streams.embedded.broker.retention import sweep
+from tests.conftest import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import NONE, admin, consuming, declare, producing, take
-from tests.conftest import until
 from tests.embedded.broker_process import broker_process
 
 KAFKA_STORAGE_ERROR = 56
@@ -79,7 +79,8 @@ async def test_a_full_log_refuses_until_its_consumer_has_caught_up(tmp_path: Pat
             assert refused[0][0] == KAFKA_STORAGE_ERROR
             waiting = asyncio.create_task(producer.send_and_wait("t", b"last" + b"x" * 10_000))
             await until(lambda: not broker.log.full.is_set())
-            assert not waiting.done() and broker.log.topics["t"].partitions[0].start_offset == 0
+            assert not waiting.done()
+            assert broker.log.topics["t"].partitions[0].start_offset == 0
             await consumer.commit({at: 5})  # a commit is never refused for want of room
             assert (await asyncio.wait_for(waiting, 10)).offset == 6
         async with consuming(address, "t", group_id="g") as consumer:
@@ -141,7 +142,8 @@ async def test_a_deleted_topic_begins_anew(tmp_path: Path) -> None:
         await fill(address, "t", 3)
         async with admin(address) as client:
             await client.delete_topics(["t"])
-            assert await client.list_topics() == [] and broker.log.bytes == 0
+            assert await client.list_topics() == []
+            assert broker.log.bytes == 0
         await declare(address, "t")
         await fill(address, "t", 1)
         async with consuming(address, "t") as consumer:
@@ -165,7 +167,7 @@ async def test_a_second_broker_on_one_directory_is_refused_in_one_line(tmp_path:
     async with broker_process(tmp_path) as broker:
         second = await broker.spawn()
         out, err = await second.communicate()
-        assert second.returncode == 1 and out == b""
+        assert (second.returncode, out) == (1, b"")
         assert err.decode().splitlines() == [
             f"error: another broker is running on {tmp_path}; stop it or choose another directory"
         ]

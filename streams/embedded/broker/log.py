@@ -1,8 +1,8 @@
 """Topics and partitions: appending, what is visible, reading back.
 
-The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`, the total size): it is decided
-inside the transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end being the
-high watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
+The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`, the total size): it is
+decided inside the transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end
+being the high watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +20,7 @@ from streams.embedded.broker import producers
 from streams.embedded.broker.batch import Batch
 from streams.embedded.broker.producers import Producer, Written
 from streams.embedded.broker.protocol import ErrorCode
-from streams.embedded.broker.settings import BrokerSettings, Limits, limits_of
+from streams.embedded.broker.settings import BrokerSettings, Limits, limits_of, unix_time
 from streams.embedded.broker.storage import Storage, Transaction
 from streams.embedded.broker.tail import Tail, TailCache
 
@@ -94,7 +93,9 @@ class Log:
 
     async def create_topic(self, name: str, count: int, config: Mapping[str, str]) -> None:
         """Create a topic that does not exist; a second call while the first is under way does nothing."""
-        await self.storage.submit(partial(_create_topic, name, count, config, limits_of(config, self._settings)), self._show_topic)
+        await self.storage.submit(
+            partial(_create_topic, name, count, config, limits_of(config, self._settings)), self._show_topic
+        )
 
     async def delete_topic(self, topic: Topic) -> None:
         await self.storage.submit(partial(self._delete_topic, topic), lambda _: self._hide_topic(topic))
@@ -113,7 +114,7 @@ class Log:
         self.full.set()
 
     def _append_all(self, appends: list[tuple[Partition, Batch]], transaction: Transaction) -> list[Appended]:
-        now_ms = int(time.time() * 1000)
+        now_ms = int(unix_time() * 1000)
         return [self._append(transaction, partition, batch, now_ms) for partition, batch in appends]
 
     def _append(self, transaction: Transaction, partition: Partition, batch: Batch, now_ms: int) -> Appended:
@@ -183,13 +184,10 @@ class Log:
         by_id: dict[int, Partition] = {}
         for topic_id, name, config in db.execute("select id, name, config from topic"):
             topic = self.topics[name] = Topic(topic_id, name, limits_of(json.loads(config), self._settings), [])
-            rows = db.execute("select id, number, start_offset from partition where topic = ? order by number", [topic_id])
-            for partition_id, number, start in rows.fetchall():
+            for partition_id, number, start in db.execute(_PARTITIONS, [topic_id]).fetchall():
                 last = db.execute(_LAST_OFFSET, [partition_id]).fetchone()
                 end = last[0] + 1 if last is not None else start
-                by_id[partition_id] = Partition(
-                    partition_id, name, number, start, end, topic.limits.message, Tail(end)
-                )
+                by_id[partition_id] = Partition(partition_id, name, number, start, end, topic.limits.message, Tail(end))
                 topic.partitions.append(by_id[partition_id])
         (self.bytes,) = db.execute("select coalesce(sum(bytes), 0) from batch").fetchone()
         for partition_id, producer_id, epoch, packed in db.execute(_PRODUCERS):
@@ -202,7 +200,9 @@ def wake(waiters: Iterable[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
-_INSERT_BATCH = "insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) values (?, ?, ?, ?, ?, ?, ?)"
+_PARTITIONS = "select id, number, start_offset from partition where topic = ? order by number"
+_INSERT_BATCH = """
+insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) values (?, ?, ?, ?, ?, ?, ?)"""
 _KEEP_PRODUCER = "replace into producer (partition, producer_id, epoch, batches, seen_ms) values (?, ?, ?, ?, ?)"
 _LAST_OFFSET = "select last from batch where partition = ? order by base desc limit 1"
 _PRODUCERS = "select partition, producer_id, epoch, batches from producer"
@@ -229,9 +229,7 @@ def _first_batch_at(partition_id: int, timestamp_ms: int, end: int, db: sqlite3.
     return None if row is None else row[0]
 
 
-def _create_topic(
-    name: str, count: int, config: Mapping[str, str], limits: Limits, transaction: Transaction
-) -> Topic:
+def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limits, transaction: Transaction) -> Topic:
     """Idempotent, since two requests may ask for one topic at once: the existing one stays, and is shown already."""
     db = transaction.db
     insert = "insert into topic (name, config) values (?, ?) on conflict do nothing"
@@ -248,8 +246,9 @@ def _create_topic(
 def delete_partition(db: sqlite3.Connection, partition_id: int) -> int:
     """Delete all that is stored of a partition; the bytes that its batches had."""
     (size,) = db.execute("select coalesce(sum(bytes), 0) from batch where partition = ?", [partition_id]).fetchone()
-    for table in ("batch", "producer", "committed"):
-        db.execute(f"delete from {table} where partition = ?", [partition_id])
+    db.execute("delete from batch where partition = ?", [partition_id])
+    db.execute("delete from producer where partition = ?", [partition_id])
+    db.execute("delete from committed where partition = ?", [partition_id])
     db.execute("delete from partition where id = ?", [partition_id])
     return int(size)
 

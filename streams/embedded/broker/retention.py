@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 from streams.embedded.broker.log import Log, Partition
 from streams.embedded.broker.offsets import CommittedOffsets
-from streams.embedded.broker.settings import BrokerSettings, Limits
+from streams.embedded.broker.settings import BrokerSettings, Limits, unix_time
 from streams.embedded.broker.storage import StorageError, Transaction
 
 logger = logging.getLogger(__name__)
@@ -36,10 +36,8 @@ class Trimmed(NamedTuple):
 async def retain(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) -> None:
     """Sweep for ever: at intervals, and at once when the log is full."""
     while True:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(log.full.wait(), settings.retention_every.total_seconds())
-        except TimeoutError:
-            pass
         full = log.full.is_set()
         log.full.clear()
         try:
@@ -51,10 +49,10 @@ async def retain(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) 
             await asyncio.sleep(_PAUSE_WHEN_FULL)
 
 
-async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, make_room: bool = False) -> None:
+async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, *, make_room: bool = False) -> None:
     """Delete what may go now. Raises StorageError."""
     room = min(_ROOM * log.bytes, settings.max_log_bytes - settings.max_message_bytes) if make_room else log.bytes
-    expired_ms = int((time.time() - settings.producer_expiry.total_seconds()) * 1000)
+    expired_ms = int((unix_time() - settings.producer_expiry.total_seconds()) * 1000)
     await log.storage.submit(partial(_forget_producers, log, expired_ms))
     for topic in list(log.topics.values()):
         for partition in topic.partitions:
@@ -65,15 +63,13 @@ async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, m
                 more = (await log.storage.submit(trim, partial(_show, partition))).more
 
 
-def _trim(
-    log: Log, partition: Partition, limits: Limits, floor: int | None, room: float, tx: Transaction
-) -> Trimmed:
+def _trim(log: Log, partition: Partition, limits: Limits, floor: int | None, room: float, tx: Transaction) -> Trimmed:
     """Delete up to a chunk of the oldest batches.
 
     `floor` is the first offset to keep, None where nobody is registered; `room` what the log may hold after it.
     """
     size = _size(tx, partition) if limits.size >= 0 else 0
-    oldest_ms = time.time() * 1000 - limits.age_ms if limits.age_ms >= 0 else 0
+    oldest_ms = unix_time() * 1000 - limits.age_ms if limits.age_ms >= 0 else 0
     start, freed, count = None, 0, 0
     for _, last, size_of_batch, appended_ms in tx.db.execute(_OLDEST, (partition.id, _CHUNK)).fetchall():
         needed = floor is not None and log.bytes - freed > room

@@ -1,13 +1,18 @@
-"""The broker's limits, and the one error it stops with. Owns no behaviour; read by every other module of the package."""
+"""The broker's limits, its clock, and the one error it stops with. Read by every other module of the package."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 MIB = 1024 * 1024
+
+
+unix_time = time.time  # noqa: TID251 - a broker is an outside party with a clock of its own
+"""Seconds; the age of a record is what the broker's own clock says (a producer's may be anything)."""
 
 
 class BrokerError(Exception):
@@ -26,8 +31,8 @@ class BrokerSettings:
     retention: timedelta = timedelta(days=7)  # log.retention.ms; a topic's retention.ms goes before it
     retention_bytes: int = -1  # log.retention.bytes, per partition; -1 is unlimited
     retention_every: timedelta = timedelta(seconds=30)
-    producer_expiry: timedelta = timedelta(days=7)  # producer.id.expiration.ms; a producer silent for longer is forgotten
-    # auto.create.topics.enable: off, since a topic made by being asked for would have the wrong number of partitions.
+    producer_expiry: timedelta = timedelta(days=7)  # producer.id.expiration.ms; one silent for longer is forgotten
+    # auto.create.topics.enable: off, for a topic made by being asked for would have the wrong number of partitions
     auto_create_topics: bool = False
     default_partitions: int = 1  # num.partitions
     max_partitions: int = 10_000
@@ -41,7 +46,7 @@ class BrokerSettings:
 
 
 class Limits(NamedTuple):
-    """One topic's limits: how long and (per partition) how much is kept, -1 for any; and how large one message may be."""
+    """One topic's: how long and (per partition) how much is kept, -1 for any; how large one message may be."""
 
     age_ms: int
     size: int

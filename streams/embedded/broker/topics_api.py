@@ -41,7 +41,7 @@ class TopicsApi:
         may_create = fields[1] if version >= 4 else True
         if names is None or (version == 0 and not names):
             names = list(self._log.topics)
-        topics = [await self._describe(version, name or "", may_create) for name in names]
+        topics = [await self._describe(version, name or "", may_create=may_create) for name in names]
         broker = (NODE, *address) if version == 0 else (NODE, *address, None)
         cluster = (_CLUSTER,) if version >= 2 else ()
         controller = (NODE,) if version >= 1 else ()
@@ -52,7 +52,11 @@ class TopicsApi:
         answers = []
         for name, partitions, replicas, assignment, config in fields[0] or ():
             error, message = await self._create(
-                name or "", len(assignment or ()) or partitions, replicas, dict(config or ()), validate_only
+                name or "",
+                len(assignment or ()) or partitions,
+                replicas,
+                dict(config or ()),
+                validate_only=validate_only,
             )
             answers.append((name, error) if request.version == 0 else (name, error, message))
         return (*throttled(request, 2), answers)
@@ -97,7 +101,7 @@ class TopicsApi:
         offset, found = await self._log.offset_at(partition, timestamp)
         return ErrorCode.NONE, found, offset
 
-    async def _describe(self, version: int, name: str, may_create: bool) -> Fields:
+    async def _describe(self, version: int, name: str, *, may_create: bool) -> Fields:
         error = ErrorCode.NONE if name in self._log.topics else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         if error is not ErrorCode.NONE and may_create and self._settings.auto_create_topics:
             error, _ = await self._create(name, -1, 1, {}, validate_only=False)
@@ -109,7 +113,7 @@ class TopicsApi:
         return (ErrorCode.NONE if topic is not None else error, name, *internal, partitions)
 
     async def _create(
-        self, name: str, partitions: int, replicas: int, config: Mapping[str, str], validate_only: bool
+        self, name: str, partitions: int, replicas: int, config: Mapping[str, str], *, validate_only: bool
     ) -> tuple[ErrorCode, str | None]:
         count = self._settings.default_partitions if partitions == -1 else partitions
         room = self._settings.max_partitions - sum(len(topic.partitions) for topic in self._log.topics.values())
