@@ -1,19 +1,12 @@
-"""A broker in a process of its own, so that it can be killed; and waiting for what comes about."""
+"""A broker in a process of its own, so that it can be killed."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-
-async def eventually(condition: Callable[[], object], within: float = 15.0) -> None:
-    """Returns when `condition` holds; TimeoutError when it has not by then."""
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 class BrokerProcess:

@@ -68,6 +68,18 @@ async def exchange(address: str, *frames: bytes) -> bytes:
         writer.close()
 
 
+async def ask(address: str, request: bytes) -> bytes:
+    """Send one raw frame; what comes back, without its length."""
+    host, port = address.rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(request)
+        (size,) = struct.unpack(">i", await asyncio.wait_for(reader.readexactly(4), 5))
+        return await asyncio.wait_for(reader.readexactly(size), 5)
+    finally:
+        writer.close()
+
+
 def frame(api: int, version: int, body: bytes = b"", correlation_id: int = 7) -> bytes:
     """One request frame with a client id."""
     payload = struct.pack(">hhih", api, version, correlation_id, 4) + b"test" + body

@@ -1,11 +1,14 @@
-"""A single-node Kafka-protocol broker: asyncio in front, one SQLite file behind. For one machine, and it says so.
+"""A single-node Kafka-protocol broker: asyncio in front, SQLite behind. For one machine, and no more.
 
-    protocol  wire format and the table of APIs        storage   SQLite, one writer thread, group commit
-    produce   }                                        log       topics and partitions; what is assigned, what is visible
-    fetch     } the frequent APIs, decoded by hand     tail      the newest batches in memory
-    topics_api, groups_api   all other APIs            producers idempotence
-    connection  one client's socket                    groups    the coordinator (membership: its data)
-    server    the whole, from start to stop            offsets, retention   what is consumed, what may go
+    protocol              the wire format and the table of APIs
+    produce, fetch        the frequent APIs, decoded by hand
+    topics_api, groups_api  all others
+    connection, server    one client's socket; the whole, from start to stop
+    batch, producers      a record batch; what is remembered of idempotent producers
+    log, tail             topics and partitions, what is assigned and what is visible; the newest batches in memory
+    offsets, retention    what has been consumed, and what may go
+    groups, membership    the coordinator, and its data
+    storage, datadir      SQLite with one writer thread and group commit; the files
 
 A record is acknowledged and visible only once it is on disk.
 """

@@ -1,4 +1,4 @@
-"""`python -m streams.embedded.broker --data-dir DIR --bind HOST:PORT`: the broker alone. Prints its address when it is up."""
+"""`python -m streams.embedded.broker --data-dir DIR --bind HOST:PORT`: the broker alone, printing its address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ async def _run(data_dir: Path, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await serve_broker(data_dir, host, port, lambda bound: print(f"{host}:{bound}", flush=True), stop)
+    await serve_broker(data_dir, host, port, lambda bound: _say(f"{host}:{bound}"), stop)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

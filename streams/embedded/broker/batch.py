@@ -24,7 +24,7 @@ NO_PRODUCER = -1
 
 
 class Batch(NamedTuple):
-    """One sound batch that has no offset yet; `records` is how many are in it. `max_ms` is the newest record's timestamp in Unix milliseconds."""
+    """One sound batch of so many `records` that has no offset yet; `max_ms` is its newest timestamp, in Unix time."""
 
     data: bytes
     records: int

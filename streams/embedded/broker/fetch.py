@@ -1,4 +1,4 @@
-"""The Fetch API: what is visible now, or a wait until something is. Decoded by hand because every consumer lives in it."""
+"""The Fetch API: what is visible, or a wait until something is. Decoded by hand: every consumer lives in it."""
 
 from __future__ import annotations
 

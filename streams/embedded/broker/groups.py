@@ -2,8 +2,8 @@
 
 One state machine per group, on the event loop, as in Kafka: EMPTY, PREPARING (waiting for every member to join again),
 COMPLETING (waiting for the leader's assignment), STABLE. A stable group is kept on disk, so its members go on after a
-restart of the broker without a rebalance; a rebalance that a crash cuts off is begun anew by its members. Never looks into
-what members say to each other (subscriptions, assignments).
+restart of the broker without a rebalance; one that a crash cuts off is begun anew by its members. Never looks into what
+members say to each other (subscriptions, assignments).
 """
 
 from __future__ import annotations

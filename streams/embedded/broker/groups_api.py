@@ -5,8 +5,6 @@ Owns the shapes per version. Decides nothing about groups (`groups.py`) or what 
 
 from __future__ import annotations
 
-from typing import Any
-
 from streams.embedded.broker.connection import Address
 from streams.embedded.broker.groups import Coordinator, JoinRequest
 from streams.embedded.broker.log import Log
@@ -31,24 +29,29 @@ class GroupsApi:
         match request.api:
             case Api.OFFSET_COMMIT:
                 return await self.commit(request, fields)
-            case Api.HEARTBEAT:
-                return (*throttled(request, 1), self._coordinator.heartbeat(*fields))
             case Api.OFFSET_FETCH:
                 return self.fetch_offsets(request, fields)
             case Api.FIND_COORDINATOR:
                 return self.find(request, address)
-            case Api.JOIN_GROUP:
-                return await self.join(request, fields)
-            case Api.SYNC_GROUP:
-                return await self.sync(request, fields)
-            case Api.LEAVE_GROUP:
-                return (*throttled(request, 1), self._coordinator.leave(*fields))
             case Api.LIST_GROUPS:
                 return self.list_groups(request)
             case Api.DESCRIBE_GROUPS:
                 return (*throttled(request, 1), [self._describe(name or "") for name in fields[0] or ()])
             case Api.DELETE_GROUPS:
                 return (0, [(name, await self._delete(name)) for name in fields[0] or ()])
+            case _:
+                return await self._answer_member(request, fields)
+
+    async def _answer_member(self, request: Request, fields: Fields) -> Fields:
+        match request.api:
+            case Api.HEARTBEAT:
+                return (*throttled(request, 1), self._coordinator.heartbeat(*fields))
+            case Api.JOIN_GROUP:
+                return await self.join(request, fields)
+            case Api.SYNC_GROUP:
+                return await self.sync(request, fields)
+            case Api.LEAVE_GROUP:
+                return (*throttled(request, 1), self._coordinator.leave(*fields))
             case _:
                 raise ProtocolViolation(f"{request.api.name} is not answered here")
 
@@ -93,15 +96,18 @@ class GroupsApi:
             try:
                 await self._offsets.commit(group or "", accepted)
             except StorageError:
-                answers = [(topic, [(number, _unwritten(error)) for number, error in parts]) for topic, parts in answers]
+                answers = [(topic, [(n, _unwritten(error)) for n, error in parts]) for topic, parts in answers]
         return (*throttled(request, 3), answers)
 
     def fetch_offsets(self, request: Request, fields: Fields) -> Fields:
         group, topics = fields
         committed = self._offsets.of(group)
         if topics is None:
-            topics = [(t.name, [p.number for p in t.partitions if p.id in committed]) for t in self._log.topics.values()]
-            topics = [(topic, numbers) for topic, numbers in topics if numbers]
+            every = self._log.topics.values()
+            held_by = [
+                (topic.name, [part.number for part in topic.partitions if part.id in committed]) for topic in every
+            ]
+            topics = [(topic, numbers) for topic, numbers in held_by if numbers]
         answers = []
         for topic, numbers in topics:
             parts = []

@@ -1,8 +1,8 @@
 """Topics and partitions: appending, what is visible, reading back.
 
-The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`, the total size): it is decided
-inside the transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end being the
-high watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
+The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`, the total size): it is
+decided inside the transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end
+being the high watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +20,7 @@ from streams.embedded.broker import producers
 from streams.embedded.broker.batch import Batch
 from streams.embedded.broker.producers import Producer, Written
 from streams.embedded.broker.protocol import ErrorCode
-from streams.embedded.broker.settings import BrokerSettings
+from streams.embedded.broker.settings import BrokerSettings, Limits, limits_of, unix_time
 from streams.embedded.broker.storage import Storage, Transaction
 from streams.embedded.broker.tail import Tail, TailCache
 
@@ -35,6 +34,7 @@ class Partition:
     number: int
     start_offset: int
     next_offset: int
+    max_message_bytes: int
     tail: Tail
     producers: dict[int, Producer] = field(default_factory=dict)
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
@@ -43,11 +43,11 @@ class Partition:
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """One topic and its configuration, as CreateTopics gave it."""
+    """One topic, with the limits that CreateTopics gave it."""
 
     id: int
     name: str
-    config: Mapping[str, str]
+    limits: Limits
     partitions: list[Partition]
 
 
@@ -93,7 +93,9 @@ class Log:
 
     async def create_topic(self, name: str, count: int, config: Mapping[str, str]) -> None:
         """Create a topic that does not exist; a second call while the first is under way does nothing."""
-        await self.storage.submit(partial(_create_topic, name, count, config), self._show_topic)
+        await self.storage.submit(
+            partial(_create_topic, name, count, config, limits_of(config, self._settings)), self._show_topic
+        )
 
     async def delete_topic(self, topic: Topic) -> None:
         await self.storage.submit(partial(self._delete_topic, topic), lambda _: self._hide_topic(topic))
@@ -102,12 +104,17 @@ class Log:
         """A producer id never given before, whatever was restarted in between."""
         return await self.storage.submit(_new_producer_id)
 
+    @property
+    def cached_bytes(self) -> int:
+        """What the newest batches take in memory."""
+        return self._cache.bytes
+
     def report_full(self) -> None:
         """Have retention make room now."""
         self.full.set()
 
     def _append_all(self, appends: list[tuple[Partition, Batch]], transaction: Transaction) -> list[Appended]:
-        now_ms = int(time.time() * 1000)
+        now_ms = int(unix_time() * 1000)
         return [self._append(transaction, partition, batch, now_ms) for partition, batch in appends]
 
     def _append(self, transaction: Transaction, partition: Partition, batch: Batch, now_ms: int) -> Appended:
@@ -176,12 +183,11 @@ class Log:
     def _load(self, db: sqlite3.Connection) -> None:
         by_id: dict[int, Partition] = {}
         for topic_id, name, config in db.execute("select id, name, config from topic"):
-            topic = self.topics[name] = Topic(topic_id, name, json.loads(config), [])
-            rows = db.execute("select id, number, start_offset from partition where topic = ? order by number", [topic_id])
-            for partition_id, number, start in rows.fetchall():
+            topic = self.topics[name] = Topic(topic_id, name, limits_of(json.loads(config), self._settings), [])
+            for partition_id, number, start in db.execute(_PARTITIONS, [topic_id]).fetchall():
                 last = db.execute(_LAST_OFFSET, [partition_id]).fetchone()
                 end = last[0] + 1 if last is not None else start
-                by_id[partition_id] = Partition(partition_id, name, number, start, end, Tail(end))
+                by_id[partition_id] = Partition(partition_id, name, number, start, end, topic.limits.message, Tail(end))
                 topic.partitions.append(by_id[partition_id])
         (self.bytes,) = db.execute("select coalesce(sum(bytes), 0) from batch").fetchone()
         for partition_id, producer_id, epoch, packed in db.execute(_PRODUCERS):
@@ -194,7 +200,9 @@ def wake(waiters: Iterable[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
-_INSERT_BATCH = "insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) values (?, ?, ?, ?, ?, ?, ?)"
+_PARTITIONS = "select id, number, start_offset from partition where topic = ? order by number"
+_INSERT_BATCH = """
+insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) values (?, ?, ?, ?, ?, ?, ?)"""
 _KEEP_PRODUCER = "replace into producer (partition, producer_id, epoch, batches, seen_ms) values (?, ?, ?, ?, ?)"
 _LAST_OFFSET = "select last from batch where partition = ? order by base desc limit 1"
 _PRODUCERS = "select partition, producer_id, epoch, batches from producer"
@@ -221,25 +229,26 @@ def _first_batch_at(partition_id: int, timestamp_ms: int, end: int, db: sqlite3.
     return None if row is None else row[0]
 
 
-def _create_topic(name: str, count: int, config: Mapping[str, str], transaction: Transaction) -> Topic:
+def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limits, transaction: Transaction) -> Topic:
     """Idempotent, since two requests may ask for one topic at once: the existing one stays, and is shown already."""
     db = transaction.db
     insert = "insert into topic (name, config) values (?, ?) on conflict do nothing"
     if db.execute(insert, (name, json.dumps(dict(config)))).rowcount == 0:
-        return Topic(0, name, {}, [])
+        return Topic(0, name, limits, [])
     (topic_id,) = db.execute("select id from topic where name = ?", [name]).fetchone()
     partitions = []
     for number in range(count):
         row = db.execute("insert into partition (topic, number) values (?, ?) returning id", (topic_id, number))
-        partitions.append(Partition(row.fetchone()[0], name, number, 0, 0, Tail(0)))
-    return Topic(topic_id, name, config, partitions)
+        partitions.append(Partition(row.fetchone()[0], name, number, 0, 0, limits.message, Tail(0)))
+    return Topic(topic_id, name, limits, partitions)
 
 
 def delete_partition(db: sqlite3.Connection, partition_id: int) -> int:
     """Delete all that is stored of a partition; the bytes that its batches had."""
     (size,) = db.execute("select coalesce(sum(bytes), 0) from batch where partition = ?", [partition_id]).fetchone()
-    for table in ("batch", "producer", "committed"):
-        db.execute(f"delete from {table} where partition = ?", [partition_id])
+    db.execute("delete from batch where partition = ?", [partition_id])
+    db.execute("delete from producer where partition = ?", [partition_id])
+    db.execute("delete from committed where partition = ?", [partition_id])
     db.execute("delete from partition where id = ?", [partition_id])
     return int(size)
 

@@ -23,9 +23,9 @@ _NO_THROTTLE = b"\0\0\0\0"
 _Part = tuple[int, Partition | None, Batch | ErrorCode]
 
 
-async def produce(log: Log, request: Request, max_message_bytes: int) -> bytes | None:
+async def produce(log: Log, request: Request) -> bytes | None:
     """Append all batches of one request in one commit; None when no answer is wanted (acks=0)."""
-    acks, transactional, topics = _decode(log, request, max_message_bytes)
+    acks, transactional, topics = _decode(log, request)
     appends = [
         (partition, part)
         for _, parts in topics
@@ -58,7 +58,7 @@ async def _append(log: Log, appends: list[tuple[Partition, Batch]]) -> list[Appe
         return [Appended(ErrorCode.KAFKA_STORAGE_ERROR)] * len(appends)
 
 
-def _decode(log: Log, request: Request, max_message_bytes: int) -> tuple[int, bool, list[tuple[str, list[_Part]]]]:
+def _decode(log: Log, request: Request) -> tuple[int, bool, list[tuple[str, list[_Part]]]]:
     """Acks, whether it is of a transaction, and the batches. Raises one of MALFORMED."""
     frame, at = request.frame, request.body_at
     (length,) = _I16.unpack_from(frame, at)
@@ -81,7 +81,7 @@ def _decode(log: Log, request: Request, max_message_bytes: int) -> tuple[int, bo
             if partition is None:
                 parts.append((number, None, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
             else:
-                parts.append((number, partition, batches.parse(frame[at:end], max_message_bytes)))
+                parts.append((number, partition, batches.parse(frame[at:end], partition.max_message_bytes)))
             at = end
         topics.append((topic, parts))
     return acks, length >= 0, topics

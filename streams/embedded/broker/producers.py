@@ -1,6 +1,6 @@
 """What the log remembers of idempotent producers: the last five batches of each, per partition.
 
-Pure: `check` says what a batch is, `follow` is the memory after it. Stored beside the batches, so it survives a restart.
+Pure: `check` says what a batch is, `follow` is the memory after it. Stored beside the batches, and so as durable.
 """
 
 from __future__ import annotations

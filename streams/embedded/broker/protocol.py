@@ -164,12 +164,13 @@ def write_string(value: str) -> bytes:
 
 def decode_body(request: Request) -> tuple[Any, ...]:
     """The fields of a request, in the order of its schema. Raises one of MALFORMED."""
-    return _SCHEMAS[request.api, request.version].SCHEMA.decode(BytesIO(request.frame[request.body_at :]))
+    schema = _SCHEMAS[request.api, request.version].SCHEMA
+    return tuple(schema.decode(BytesIO(request.frame[request.body_at :])))
 
 
 def encode_body(request: Request, fields: Sequence[object]) -> bytes:
     """The body of the response to `request`."""
-    return _SCHEMAS[request.api, request.version].RESPONSE_TYPE.SCHEMA.encode(fields)
+    return bytes(_SCHEMAS[request.api, request.version].RESPONSE_TYPE.SCHEMA.encode(fields))
 
 
 def api_versions_body(version: int) -> bytes:
@@ -179,16 +180,17 @@ def api_versions_body(version: int) -> bytes:
     table = [(int(api), first, last) for api, (first, last) in VERSIONS.items()]
     error = ErrorCode.NONE if known else ErrorCode.UNSUPPORTED_VERSION
     if known and version > 0:
-        return admin.ApiVersionResponse_v1.SCHEMA.encode((error, table, 0))
-    return admin.ApiVersionResponse_v0.SCHEMA.encode((error, table))
+        return bytes(admin.ApiVersionResponse_v1.SCHEMA.encode((error, table, 0)))
+    return bytes(admin.ApiVersionResponse_v0.SCHEMA.encode((error, table)))
 
 
-def _schemas(*modules: ModuleType) -> dict[tuple[int, int], type[RequestStruct]]:
+def _schemas(*modules: ModuleType) -> dict[tuple[int, int], Any]:
     """aiokafka's request classes by key and version."""
-    found: dict[tuple[int, int], type[RequestStruct]] = {}
+    found: dict[tuple[int, int], Any] = {}
     for module in modules:
-        for item in vars(module).values():
-            if isinstance(item, type) and issubclass(item, RequestStruct) and item is not RequestStruct:
+        classes: list[Any] = [item for item in vars(module).values() if isinstance(item, type)]
+        for item in classes:
+            if issubclass(item, RequestStruct) and item is not RequestStruct:
                 found.setdefault((item.API_KEY, item.API_VERSION), item)
     return found
 

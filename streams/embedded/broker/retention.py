@@ -9,29 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from streams.embedded.broker.log import Log, Partition, Topic
+from streams.embedded.broker.log import Log, Partition
 from streams.embedded.broker.offsets import CommittedOffsets
-from streams.embedded.broker.settings import BrokerSettings
+from streams.embedded.broker.settings import BrokerSettings, Limits, unix_time
 from streams.embedded.broker.storage import StorageError, Transaction
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 256  # batches deleted in one piece of work, so that a producer never waits long behind it
-_ROOM = 0.9  # a full log is brought down to this share of its limit, if it can be
+_ROOM = 0.9  # a full log (or disk) is brought down to this share of what it holds, if it can be
 _PAUSE_WHEN_FULL = 0.5  # seconds between two tries to make room
 _OLDEST = "select base, last, bytes, appended_ms from batch where partition = ? order by base limit ?"
-
-
-class Limits(NamedTuple):
-    """When a topic's batches may go: milliseconds and bytes (per partition), -1 for never."""
-
-    age_ms: int
-    size: int
 
 
 class Trimmed(NamedTuple):
@@ -44,49 +36,40 @@ class Trimmed(NamedTuple):
 async def retain(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) -> None:
     """Sweep for ever: at intervals, and at once when the log is full."""
     while True:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(log.full.wait(), settings.retention_every.total_seconds())
-        except TimeoutError:
-            pass
         full = log.full.is_set()
         log.full.clear()
         try:
-            await sweep(log, offsets, settings)
+            await sweep(log, offsets, settings, make_room=full)
         except StorageError as error:
             logger.warning("broker: old records could not be deleted, trying again: %s", error)
         if full:
-            if log.bytes > _ROOM * settings.max_log_bytes:
-                logger.error("broker: the log is full (%d MiB); %s", log.bytes >> 20, _holders(log, offsets))
+            logger.warning("broker: out of room with %d MiB of records; %s", log.bytes >> 20, _holders(log, offsets))
             await asyncio.sleep(_PAUSE_WHEN_FULL)
 
 
-async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings) -> None:
+async def sweep(log: Log, offsets: CommittedOffsets, settings: BrokerSettings, *, make_room: bool = False) -> None:
     """Delete what may go now. Raises StorageError."""
-    expired_ms = int((time.time() - settings.producer_expiry.total_seconds()) * 1000)
+    room = min(_ROOM * log.bytes, settings.max_log_bytes - settings.max_message_bytes) if make_room else log.bytes
+    expired_ms = int((unix_time() - settings.producer_expiry.total_seconds()) * 1000)
     await log.storage.submit(partial(_forget_producers, log, expired_ms))
     for topic in list(log.topics.values()):
-        limits = limits_of(topic.config, settings)
         for partition in topic.partitions:
             more = True
             while more:
                 floor = offsets.floor(topic).get(partition.id)
-                trim = partial(_trim, log, partition, limits, floor, settings)
+                trim = partial(_trim, log, partition, topic.limits, floor, room)
                 more = (await log.storage.submit(trim, partial(_show, partition))).more
 
 
-def limits_of(config: Mapping[str, str], settings: BrokerSettings) -> Limits:
-    """A topic's own limits before the broker's. Raises ValueError for a value that is no number."""
-    age_ms = config.get("retention.ms", settings.retention.total_seconds() * 1000)
-    return Limits(int(age_ms), int(config.get("retention.bytes", settings.retention_bytes)))
+def _trim(log: Log, partition: Partition, limits: Limits, floor: int | None, room: float, tx: Transaction) -> Trimmed:
+    """Delete up to a chunk of the oldest batches.
 
-
-def _trim(
-    log: Log, partition: Partition, limits: Limits, floor: int | None, settings: BrokerSettings, tx: Transaction
-) -> Trimmed:
-    """Delete up to a chunk of the oldest batches. `floor` is the first offset to keep, None where nobody is registered."""
+    `floor` is the first offset to keep, None where nobody is registered; `room` what the log may hold after it.
+    """
     size = _size(tx, partition) if limits.size >= 0 else 0
-    oldest_ms = time.time() * 1000 - limits.age_ms if limits.age_ms >= 0 else 0
-    room = settings.max_log_bytes * _ROOM if _is_full(log, settings) else log.bytes
+    oldest_ms = unix_time() * 1000 - limits.age_ms if limits.age_ms >= 0 else 0
     start, freed, count = None, 0, 0
     for _, last, size_of_batch, appended_ms in tx.db.execute(_OLDEST, (partition.id, _CHUNK)).fetchall():
         needed = floor is not None and log.bytes - freed > room
@@ -101,11 +84,6 @@ def _trim(
     tx.on_rollback(partial(_add, log, freed))
     _add(log, -freed)
     return Trimmed(start, more=count == _CHUNK)
-
-
-def _is_full(log: Log, settings: BrokerSettings) -> bool:
-    """Nearly: a largest message would not fit any more."""
-    return log.bytes + min(settings.max_message_bytes, settings.max_log_bytes // 20) > settings.max_log_bytes
 
 
 def _size(tx: Transaction, partition: Partition) -> int:

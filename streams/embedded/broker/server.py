@@ -49,7 +49,7 @@ class Broker:
         self.port = 0
         self._topics = TopicsApi(self.log, settings)
         self._groups = GroupsApi(self.log, self.coordinator, self.offsets)
-        self._connections: set[Connection] = set()
+        self.connections: set[Connection] = set()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Raises BrokerError when the address cannot be had."""
@@ -66,7 +66,7 @@ class Broker:
         request = decode_header(frame)
         match request.api:
             case Api.PRODUCE:
-                body = await produce(self.log, request, self.settings.max_message_bytes)
+                body = await produce(self.log, request)
             case Api.FETCH:
                 body = await fetch(self.log, request, self.settings.max_fetch_bytes)
             case Api.API_VERSIONS:
@@ -81,22 +81,22 @@ class Broker:
         while True:
             await asyncio.sleep(idle / 10)
             before = asyncio.get_running_loop().time() - idle
-            for connection in [one for one in self._connections if not one.busy and one.heard_at < before]:
+            for connection in [one for one in self.connections if not one.busy and one.heard_at < before]:
                 connection.close()
 
     async def hang_up(self) -> None:
         """Close all connections; what they have submitted is still written."""
-        connections = list(self._connections)
+        connections = list(self.connections)
         for connection in connections:
             connection.close()
         for connection in connections:
             await connection.closed()
 
     def _accept(self) -> Connection:
-        if len(self._connections) >= self.settings.max_connections:
-            oldest = min(self._connections, key=lambda connection: connection.heard_at)
-            oldest.close(f"there are {len(self._connections)} connections, it was silent for longest")
-        return Connection(self.respond, self.settings.max_frame_bytes, self._connections)
+        if len(self.connections) >= self.settings.max_connections:
+            oldest = min(self.connections, key=lambda connection: connection.heard_at)
+            oldest.close(f"there are {len(self.connections)} connections, it was silent for longest")
+        return Connection(self.respond, self.settings.max_frame_bytes, self.connections)
 
     async def _answer(self, request: Request, fields: Fields, address: Address) -> Fields:
         """The fields of the response to one of the less frequent requests."""

@@ -1,11 +1,18 @@
-"""The broker's limits, and the one error it stops with. Owns no behaviour; read by every other module of the package."""
+"""The broker's limits, its clock, and the one error it stops with. Read by every other module of the package."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 MIB = 1024 * 1024
+
+
+unix_time = time.time  # noqa: TID251 - a broker is an outside party with a clock of its own
+"""Seconds; the age of a record is what the broker's own clock says (a producer's may be anything)."""
 
 
 class BrokerError(Exception):
@@ -24,8 +31,10 @@ class BrokerSettings:
     retention: timedelta = timedelta(days=7)  # log.retention.ms; a topic's retention.ms goes before it
     retention_bytes: int = -1  # log.retention.bytes, per partition; -1 is unlimited
     retention_every: timedelta = timedelta(seconds=30)
-    producer_expiry: timedelta = timedelta(days=7)  # producer.id.expiration.ms; a producer silent for longer is forgotten
-    default_partitions: int = 1  # num.partitions, of a topic that is created by being asked for
+    producer_expiry: timedelta = timedelta(days=7)  # producer.id.expiration.ms; one silent for longer is forgotten
+    # auto.create.topics.enable: off, for a topic made by being asked for would have the wrong number of partitions
+    auto_create_topics: bool = False
+    default_partitions: int = 1  # num.partitions
     max_partitions: int = 10_000
     max_connections: int = 1_000
     connection_idle: timedelta = timedelta(minutes=10)  # connections.max.idle.ms
@@ -34,3 +43,20 @@ class BrokerSettings:
     # After a restart the members of a group are remembered; one that does not call within this time (a heartbeat
     # interval and a bit) is taken for dead, so that a machine that came back whole does not wait for its own ghosts.
     returning_member_grace: timedelta = timedelta(seconds=4)
+
+
+class Limits(NamedTuple):
+    """One topic's: how long and (per partition) how much is kept, -1 for any; how large one message may be."""
+
+    age_ms: int
+    size: int
+    message: int
+
+
+def limits_of(config: Mapping[str, str], settings: BrokerSettings) -> Limits:
+    """A topic's own limits before the broker's. Raises ValueError or TypeError for a value that is no whole number."""
+    return Limits(
+        int(config.get("retention.ms", int(settings.retention.total_seconds() * 1000))),
+        int(config.get("retention.bytes", settings.retention_bytes)),
+        int(config.get("max.message.bytes", settings.max_message_bytes)),
+    )

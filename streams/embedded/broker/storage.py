@@ -1,8 +1,8 @@
 """The SQLite file and the one thread that writes to it, with group commit.
 
-Work submitted while a commit is on its way to disk shares the next one. What a piece of work returns is published on the
-event loop, in commit order, only after the commit is on disk; work that fails leaves nothing behind, neither in the file
-nor in the memory that it changed (`Transaction.on_rollback`). Knows nothing of Kafka.
+Work submitted while a commit is on its way to disk shares the next one. What a piece of work returns is published on
+the event loop, in commit order, only after the commit is on disk; work that fails leaves nothing behind, neither in the
+file nor in the memory that it changed (`Transaction.on_rollback`). Knows nothing of Kafka.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -103,6 +104,11 @@ class Storage:
         """Read what is committed, in a thread, so that an old offset on a slow disk holds nobody up."""
         return asyncio.get_running_loop().run_in_executor(self._readers, work, self._reading)
 
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that are not yet in a commit under way."""
+        return self._queue.qsize()
+
     async def close(self) -> None:
         """Write what was submitted, then let go of the file. What is submitted later is never done."""
         self._queue.put(None)
@@ -120,7 +126,7 @@ class Storage:
                 self._commit(self._group)
             finished = True
         finally:
-            self._loop.call_soon_threadsafe(self._stopped, finished)
+            self._loop.call_soon_threadsafe(partial(self._stopped, finished=finished))
 
     def _next_group(self) -> bool:
         """Take everything that waits, at least one piece; False once the storage was closed."""
@@ -174,7 +180,7 @@ class Storage:
                 logger.warning("broker: the log could not be compacted, trying again: %s", error)
         db.close()
 
-    def _stopped(self, finished: bool) -> None:
+    def _stopped(self, *, finished: bool) -> None:
         stranded = [] if finished else list(self._group)
         while not self._queue.empty():
             if (item := self._queue.get()) is not None:

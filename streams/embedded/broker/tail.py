@@ -55,13 +55,13 @@ class TailCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.bytes = 0
         self._order: deque[Tail] = deque()
 
     def append(self, tail: Tail, data: bytes, next_offset: int) -> None:
         """Add the newest batch of one partition, which ends before `next_offset`."""
         tail.append(data, next_offset)
         self._order.append(tail)
-        self._bytes += len(data)
-        while self._bytes > self._max_bytes:
-            self._bytes -= self._order.popleft().drop_oldest()
+        self.bytes += len(data)
+        while self.bytes > self._max_bytes:
+            self.bytes -= self._order.popleft().drop_oldest()

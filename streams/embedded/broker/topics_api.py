@@ -12,8 +12,7 @@ from typing import Any
 from streams.embedded.broker.connection import Address
 from streams.embedded.broker.log import Log
 from streams.embedded.broker.protocol import ErrorCode, Request
-from streams.embedded.broker.retention import limits_of
-from streams.embedded.broker.settings import BrokerSettings
+from streams.embedded.broker.settings import BrokerSettings, limits_of
 from streams.embedded.broker.storage import StorageError
 
 Fields = tuple[Any, ...]
@@ -42,7 +41,7 @@ class TopicsApi:
         may_create = fields[1] if version >= 4 else True
         if names is None or (version == 0 and not names):
             names = list(self._log.topics)
-        topics = [await self._describe(version, name or "", may_create) for name in names]
+        topics = [await self._describe(version, name or "", may_create=may_create) for name in names]
         broker = (NODE, *address) if version == 0 else (NODE, *address, None)
         cluster = (_CLUSTER,) if version >= 2 else ()
         controller = (NODE,) if version >= 1 else ()
@@ -53,7 +52,11 @@ class TopicsApi:
         answers = []
         for name, partitions, replicas, assignment, config in fields[0] or ():
             error, message = await self._create(
-                name or "", len(assignment or ()) or partitions, replicas, dict(config or ()), validate_only
+                name or "",
+                len(assignment or ()) or partitions,
+                replicas,
+                dict(config or ()),
+                validate_only=validate_only,
             )
             answers.append((name, error) if request.version == 0 else (name, error, message))
         return (*throttled(request, 2), answers)
@@ -98,9 +101,9 @@ class TopicsApi:
         offset, found = await self._log.offset_at(partition, timestamp)
         return ErrorCode.NONE, found, offset
 
-    async def _describe(self, version: int, name: str, may_create: bool) -> Fields:
+    async def _describe(self, version: int, name: str, *, may_create: bool) -> Fields:
         error = ErrorCode.NONE if name in self._log.topics else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if error is not ErrorCode.NONE and may_create:
+        if error is not ErrorCode.NONE and may_create and self._settings.auto_create_topics:
             error, _ = await self._create(name, -1, 1, {}, validate_only=False)
         topic = self._log.topics.get(name)
         offline: Fields = ([],) if version >= 5 else ()
@@ -110,7 +113,7 @@ class TopicsApi:
         return (ErrorCode.NONE if topic is not None else error, name, *internal, partitions)
 
     async def _create(
-        self, name: str, partitions: int, replicas: int, config: Mapping[str, str], validate_only: bool
+        self, name: str, partitions: int, replicas: int, config: Mapping[str, str], *, validate_only: bool
     ) -> tuple[ErrorCode, str | None]:
         count = self._settings.default_partitions if partitions == -1 else partitions
         room = self._settings.max_partitions - sum(len(topic.partitions) for topic in self._log.topics.values())
@@ -125,7 +128,7 @@ class TopicsApi:
         try:
             limits_of(config, self._settings)
         except (TypeError, ValueError):
-            return ErrorCode.INVALID_CONFIG, "retention.ms and retention.bytes are whole numbers"
+            return ErrorCode.INVALID_CONFIG, "retention.ms, retention.bytes and max.message.bytes are whole numbers"
         if not validate_only:
             try:
                 await self._log.create_topic(name, count, config)
