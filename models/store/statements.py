@@ -20,10 +20,13 @@ AnyStep: TypeAlias = Step[Incident] | Step[Review]
 Statement: TypeAlias = tuple[str, Sequence[Any]]
 Row: TypeAlias = tuple[Any, ...]
 
+_WIRE = {"json": "text"}
+"""Types that travel as another one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The shape of rows that go in as arrays. `json` columns travel as text in binary, which nothing has to escape."""
+    """The shape of rows that go in as arrays: in binary (`%b`), so that nobody has to escape and unescape them."""
 
     columns: Columns
 
@@ -35,7 +38,7 @@ class Rows:
     @property
     def source(self) -> str:
         """A FROM item `t` with the rows, in order of their `place`."""
-        arrays = ", ".join("%b::text[]" if kind == "json" else f"%s::{kind}[]" for kind in self.columns.values())
+        arrays = ", ".join(f"%b::{_WIRE.get(kind, kind)}[]" for kind in self.columns.values())
         return f"unnest({arrays}) WITH ORDINALITY AS t({self.names}, place)"
 
     @property
