@@ -1,1 +1,4 @@
-"""The one impure corner of models: tables, migrations, the transaction, claims and queries."""
+"""PostgreSQL: the one impure corner of models. Keeps incidents, their log, the deadline ledger and the outbox; decides nothing.
+
+Time is the database's everywhere (`clock_timestamp()`; `statement_timestamp()` where an index has to serve the comparison).
+"""

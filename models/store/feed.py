@@ -1,0 +1,83 @@
+"""The event log as the public feed's source: what is not yet published, whatever its place. One relay works at a time."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from models.events import decode_event
+from models.feed import FeedEntry, FeedRecord
+from models.severity import Priority, Severity
+from models.store.connection import Database
+from models.store.statements import Row
+
+_RELAY = 7_268_110_443_520_002
+"""Key of the advisory lock; the database lets go of it when its holder's connection ends."""
+
+# An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
+_UNPUBLISHED = """
+SELECT e.owner_id, e.seq, e.at, e.body::text,
+       i.key, i.number, i.title, i.service, i.severity, i.priority, i.status, i.policy_version
+FROM (
+    SELECT owner_id, seq, at, body FROM event WHERE published_at IS NULL AND stream = 'incident'
+    ORDER BY at, owner_id, seq LIMIT %s
+) e JOIN incident i ON i.id = e.owner_id
+ORDER BY e.at, e.owner_id, e.seq
+"""
+_PUBLISHED = """
+UPDATE event e SET published_at = clock_timestamp()
+FROM unnest(%s::uuid[], %s::int[]) AS t(owner_id, seq)
+WHERE e.owner_id = t.owner_id AND e.stream = 'incident' AND e.seq = t.seq
+"""
+
+
+class EventLog:
+    """See agents/relay.py."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def relaying(self) -> AsyncIterator[bool]:
+        """True for the one worker that may relay now."""
+        async with self._database.connection() as connection:
+            [(mine,)] = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY,))).fetchall()
+            try:
+                yield mine
+            finally:
+                if mine:
+                    await connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY,))
+
+    async def unpublished(self, limit: int) -> list[FeedRecord]:
+        """Up to `limit` events that are not yet published, one record per incident, each in order."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_UNPUBLISHED, (limit,))).fetchall()
+        of: dict[uuid.UUID, list[Row]] = {}
+        for row in rows:
+            of.setdefault(row[0], []).append(row)
+        return [_record(events) for events in of.values()]
+
+    async def published(self, records: Sequence[FeedRecord]) -> None:
+        """Notes that these are on the topic."""
+        places = [(record.incident_id, entry.seq) for record in records for entry in record.events]
+        if places:
+            owners, seqs = (list(column) for column in zip(*places, strict=True))
+            async with self._database.connection() as connection:
+                await connection.execute(_PUBLISHED, (owners, seqs))
+
+
+def _record(rows: Sequence[Row]) -> FeedRecord:
+    owner_id, _, _, _, key, number, title, service, severity, priority, status, policy_version = rows[0]
+    return FeedRecord(
+        incident_id=owner_id,
+        key=key,
+        number=number,
+        title=title,
+        service=service,
+        severity=Severity(severity),
+        priority=Priority(priority),
+        status=status,
+        policy_version=policy_version,
+        events=tuple(FeedEntry(seq, at, decode_event(body)) for _, seq, at, body, *_ in rows),
+    )

@@ -1,0 +1,195 @@
+"""The outbox as an agent of one provider works it: lease the heads of lanes, write outcomes, tell how pages fared.
+
+Owns order and leases. A lease that ran out is an attempt of unknown outcome. Never sends anything.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
+from models.store.codec import DELIVERY, clean
+from models.store.connection import Database
+from models.store.outbox_writes import DROP_MOOT_ANSWERS, enqueued
+from models.store.statements import Row, Rows
+
+# The subquery with min() keeps the scan lazy: it stops at the limit, and looks at one index entry per candidate.
+_CLAIM = """
+WITH head AS (
+    SELECT d.id FROM delivery d
+    WHERE d.provider = %s AND d.status IN ('pending', 'sending') AND d.next_at <= statement_timestamp()
+      AND d.seq = (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.status IN ('pending', 'sending'))
+    ORDER BY d.urgency, d.seq LIMIT %s FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE delivery d SET
+    status = CASE WHEN d.cancel_requested THEN 'cancelled' ELSE 'sending' END,
+    ended_at = CASE WHEN d.cancel_requested THEN clock_timestamp() END,
+    unknown = d.unknown OR d.status = 'sending',
+    attempts = d.attempts + CASE WHEN d.cancel_requested THEN 0 ELSE 1 END,
+    first_attempt_at = coalesce(d.first_attempt_at, clock_timestamp()),
+    next_at = clock_timestamp() + %s
+FROM head WHERE d.id = head.id
+RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown,
+    (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider)
+"""
+
+_OUTCOME = Rows(
+    {
+        "id": "uuid",
+        "status": "text",
+        "attempt": "int",
+        "detail": "text",
+        "recorded": "bool",
+        "unknown": "bool",
+        "wait": "interval",
+        "receipts": "json",
+    }
+)
+_LOCK = "SELECT FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE"
+
+# An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What people have meanwhile
+# acknowledged is not sent again, even where nobody knows whether it went out: its own acknowledge follows it.
+_FINISH = f"""
+UPDATE delivery d SET
+    status = CASE WHEN t.status = 'pending' AND d.cancel_requested THEN 'cancelled' ELSE t.status END,
+    ended_at = CASE WHEN t.status <> 'pending' OR d.cancel_requested THEN clock_timestamp() END,
+    unknown = d.unknown OR t.unknown,
+    next_at = clock_timestamp() + t.wait,
+    detail = t.detail, recorded = t.recorded, receipts = t.receipts::json
+FROM {_OUTCOME.source}
+WHERE d.id = t.id AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
+RETURNING d.lane, d.status
+"""  # noqa: S608 (constants of this package)
+_RECEIVE = """
+INSERT INTO receipt (incident_id, provider, refs)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS t(incident_id, provider, refs) ORDER BY 1, 2
+ON CONFLICT (incident_id, provider) DO UPDATE SET refs = receipt.refs || excluded.refs
+"""
+_REPORTS = """
+SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE 'delayed' END, detail,
+       coalesce(ended_at, clock_timestamp())
+FROM delivery
+WHERE kind = 'page' AND reported_at IS NULL AND status <> 'cancelled' AND incident_id IS NOT NULL
+  AND (status IN ('delivered', 'refused') OR (late_reported_at IS NULL AND created_at <= statement_timestamp() - %s))
+ORDER BY created_at LIMIT %s
+"""
+_REPORTED = """
+UPDATE delivery d SET
+    reported_at = CASE WHEN t.outcome = 'delayed' THEN d.reported_at ELSE clock_timestamp() END,
+    late_reported_at = CASE WHEN t.outcome = 'delayed' THEN clock_timestamp() ELSE d.late_reported_at END
+FROM unnest(%s::uuid[], %s::text[]) AS t(id, outcome) WHERE d.id = t.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A leased delivery. `attempts` counts those before this one; `unknown`: one of them may have been processed."""
+
+    delivery: Delivery
+    attempts: int
+    unknown: bool
+    receipts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a page fared, not yet told."""
+
+    delivery: Delivery
+    outcome: Literal["delivered", "refused", "delayed"]
+    detail: str
+    at: datetime
+
+
+class _Claimed(Protocol):
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+class _Report(Protocol):
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def outcome(self) -> Literal["delivered", "refused", "delayed"]: ...
+
+
+class Outbox:
+    """See agents/delivery.py for what asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, provider: str, limit: int, lease: timedelta) -> list[Claimed]:
+        """Leases the heads of up to `limit` lanes, urgent ones first. A page cancelled in mid-attempt is not handed out again."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_CLAIM, (provider, limit, lease))
+            rows = sorted(await cursor.fetchall(), key=lambda row: row[:2])
+        return [
+            Claimed(DELIVERY.validate_json(body), attempts, unknown, json.loads(receipts) if receipts else {})
+            for _, _, status, body, attempts, unknown, receipts in rows
+            if status == "sending"
+        ]
+
+    async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> None:
+        """Writes outcomes, and receipts for the next send. Raises Conflict (try again) and Unavailable."""
+        if not finished:
+            return
+        ids = [claimed.delivery.id for claimed, _, _ in finished]
+        receipts = _receipts(finished)
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, (ids,))
+            written = await connection.execute(_FINISH, _OUTCOME.arrays(_row(*one) for one in finished))
+            if receipts:
+                await connection.execute(_RECEIVE, receipts)
+            cancelled = [lane for lane, status in await written.fetchall() if status == "cancelled"]
+            if cancelled:
+                await connection.execute(DROP_MOOT_ANSWERS, (cancelled,))
+
+    async def enqueue(self, delivery: Delivery) -> None:
+        """Keeps a delivery that follows from no incident (a test page), so that it will be sent."""
+        async with self._database.connection() as connection:
+            await connection.execute(*enqueued(delivery))
+
+    async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
+        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; oldest first."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_REPORTS, (late_after, limit))
+            rows = await cursor.fetchall()
+        return [Report(DELIVERY.validate_json(body), outcome, detail, at) for body, outcome, detail, at in rows]
+
+    async def reported(self, reports: Sequence[_Report]) -> None:
+        """Notes that these were told."""
+        told = sorted((report.delivery.id, report.outcome) for report in reports)
+        if told:
+            async with self._database.connection() as connection:
+                await connection.execute(_REPORTED, Rows.arrays(told))
+
+
+def _row(claimed: _Claimed, outcome: Outcome, wait: timedelta | None) -> Row:
+    start = (claimed.delivery.id,)
+    match outcome:
+        case Delivered(detail=detail, receipts=receipts, recorded=recorded):
+            told = clean(json.dumps(dict(receipts), ensure_ascii=False).replace("\\u0000", "\ufffd"))
+            return (*start, "delivered", claimed.attempts, clean(detail), recorded, False, timedelta(0), told)
+        case Refused(reason=reason):
+            return (*start, "refused", claimed.attempts, clean(reason), False, False, timedelta(0), None)
+        case RetryLater(reason=reason, unknown=unknown):
+            later = wait or timedelta(0)
+            return (*start, "pending", claimed.attempts, clean(reason), False, unknown, later, None)
+
+
+def _receipts(finished: Iterable[tuple[_Claimed, Outcome, timedelta | None]]) -> list[list[object]] | None:
+    """What `_RECEIVE` takes: one row per incident and provider; a later receipt of the batch goes over an earlier one."""
+    found: dict[tuple[uuid.UUID, str], dict[str, str]] = {}
+    for claimed, outcome, _ in finished:
+        if isinstance(outcome, Delivered) and outcome.receipts and claimed.delivery.incident_id is not None:
+            place = (claimed.delivery.incident_id, claimed.delivery.provider.value)
+            found.setdefault(place, {}).update({clean(name): clean(value) for name, value in outcome.receipts.items()})
+    return Rows.arrays((*place, json.dumps(refs)) for place, refs in found.items()) if found else None

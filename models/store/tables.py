@@ -1,0 +1,273 @@
+"""The schema. Owns names, types, constraints and indexes; alembic's migrations make it, a test holds the two together.
+
+`table=True` models are not validated by pydantic, so closed scales have CHECK constraints. Kinds and providers are open sets and
+have none. There are no foreign keys: rows of one step are written by one transaction, and the log outlives what it is about.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, DateTime, Identity, Index, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from models.deadlines import DeadlineStatus
+from models.severity import Priority, Severity
+
+SCHEMA = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+LIVE = text("status IN ('pending', 'sending')")
+DELIVERY_STATUSES = ("pending", "sending", "delivered", "refused", "cancelled")
+
+
+class _Table(SQLModel):
+    metadata = SCHEMA
+
+
+def _instant(*, nullable: bool = False, default: bool = False) -> Any:
+    server_default = text("clock_timestamp()") if default else None
+    column = Column(DateTime(timezone=True), nullable=nullable, server_default=server_default)
+    return Field(sa_column=column, default=None)
+
+
+def _text(*, nullable: bool = False, default: str | None = None, key: bool = False) -> Any:
+    server_default = None if default is None else text(f"'{default}'")
+    return Field(
+        sa_column=Column(Text, nullable=nullable, server_default=server_default, primary_key=key), default=default
+    )
+
+
+def _flag() -> Any:
+    return Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+def _one_of(column: str, values: type[Enum] | tuple[str, ...]) -> CheckConstraint:
+    names = values if isinstance(values, tuple) else tuple(str(value.value) for value in values)
+    listed = ", ".join(f"'{name}'" for name in names)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class IncidentRow(_Table, table=True):
+    """One generation of an incident: `state` is the truth, the other columns are for finding it. `seq` fences zombies."""
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        _one_of("status", ("triggered", "acknowledged", "resolved")),
+        _one_of("severity", Severity),
+        _one_of("priority", Priority),
+        CheckConstraint("tier BETWEEN 1 AND 3", name="tier"),
+        Index("incident_key_generation", "key", "generation", unique=True),
+        Index("incident_number", "number", unique=True),
+        Index("incident_newest", "opened_at", "id"),
+        Index("incident_open", "severity", postgresql_where=text("status <> 'resolved'")),
+    )
+    id: uuid.UUID = Field(primary_key=True)
+    key: str = _text()
+    generation: int
+    number: str = _text()
+    seq: int
+    status: str = _text()
+    severity: str = _text()
+    priority: str = _text()
+    tier: int
+    service: str = _text()
+    environment: str = _text()
+    title: str = _text()
+    policy_version: str = _text()
+    opened_at: datetime = _instant()
+    acknowledged_at: datetime | None = _instant(nullable=True)
+    acknowledged_by: str | None = _text(nullable=True)
+    resolved_at: datetime | None = _instant(nullable=True)
+    resolved_by: str | None = _text(nullable=True)
+    updated_at: datetime = _instant()
+    state: Any = Field(sa_column=Column(JSON, nullable=False))
+
+
+class ReviewRow(_Table, table=True):
+    """What is owed after one incident."""
+
+    __tablename__ = "review"
+    __table_args__ = (_one_of("postmortem_status", ("open", "suspended", "completed")),)
+    incident_id: uuid.UUID = Field(primary_key=True)
+    number: str = _text()
+    seq: int
+    postmortem_status: str | None = _text(nullable=True)
+    postmortem_owner: str | None = _text(nullable=True)
+    postmortem_due_at: datetime | None = _instant(nullable=True)
+    updated_at: datetime = _instant()
+    state: Any = Field(sa_column=Column(JSON, nullable=False))
+
+
+class ActionItemRow(_Table, table=True):
+    """A projection of the review's state."""
+
+    __tablename__ = "action_item"
+    __table_args__ = (_one_of("priority", Priority),)
+    id: uuid.UUID = Field(primary_key=True)
+    incident_id: uuid.UUID = Field(index=True)
+    number: str = _text()
+    title: str = _text()
+    owner: str = _text()
+    priority: str = _text()
+    due_at: datetime = _instant()
+    created_at: datetime = _instant()
+    done_at: datetime | None = _instant(nullable=True)
+
+
+class EventRow(_Table, table=True):
+    """The log, which is the audit trail. `owner_id` is the incident's id for both streams."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        _one_of("stream", ("incident", "review")),
+        Index(
+            "event_unpublished",
+            "at",
+            "owner_id",
+            "seq",
+            postgresql_where=text("published_at IS NULL AND stream = 'incident'"),
+        ),
+    )
+    owner_id: uuid.UUID = Field(primary_key=True)
+    stream: str = _text(key=True)
+    seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime = _instant()
+    kind: str = _text()
+    body: Any = Field(sa_column=Column(JSON, nullable=False))
+    signal_id: uuid.UUID
+    published_at: datetime | None = _instant(nullable=True)
+
+
+class InboxRow(_Table, table=True):
+    """Footsteps: a signal found here was handled. `changed` is False when it led to nothing."""
+
+    __tablename__ = "inbox"
+    signal_id: uuid.UUID = Field(primary_key=True)
+    key: str = _text()
+    kind: str = _text()
+    at: datetime = _instant()
+    changed: bool = _flag()
+
+
+class DeadlineRow(_Table, table=True):
+    """The ledger; rows are never deleted. `next_at` is the due time, or the end of the lease of one that is claimed."""
+
+    __tablename__ = "deadline"
+    __table_args__ = (
+        _one_of("status", DeadlineStatus),
+        _one_of("topic", ("incident.signals", "review.signals")),
+        Index("deadline_next", "next_at", "id", postgresql_where=text("status IN ('pending', 'claimed')")),
+    )
+    id: uuid.UUID = Field(primary_key=True)
+    owner_id: uuid.UUID = Field(index=True)
+    topic: str = _text()
+    key: str = _text()
+    name: str = _text()
+    due_at: datetime = _instant()
+    status: str = _text()
+    next_at: datetime = _instant()
+    armed_at: datetime = _instant(default=True)
+    ended_at: datetime | None = _instant(nullable=True)
+
+
+class DeliveryRow(_Table, table=True):
+    """The outbox. `next_at` is when it may be tried, or the end of the lease of one that is being sent."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        _one_of("status", DELIVERY_STATUSES),
+        CheckConstraint("urgency BETWEEN 0 AND 2", name="urgency"),
+        Index("delivery_live", "provider", "urgency", "seq", postgresql_where=LIVE),
+        Index("delivery_lane", "lane", "seq", postgresql_where=LIVE),
+        Index("delivery_page", "lane", postgresql_where=text("kind = 'page'")),
+        Index(
+            "delivery_unreported",
+            "created_at",
+            postgresql_where=text("kind = 'page' AND reported_at IS NULL AND status <> 'cancelled'"),
+        ),
+        Index("delivery_incident", "incident_id", "seq"),
+    )
+    id: uuid.UUID = Field(primary_key=True)
+    seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False, unique=True), default=None)
+    incident_id: uuid.UUID | None = None
+    incident_key: str = _text()
+    provider: str = _text()
+    kind: str = _text()
+    lane: str = _text()
+    urgency: int
+    ordinal: int | None = None
+    status: str = _text()
+    body: Any = Field(sa_column=Column(JSON, nullable=False))
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    next_at: datetime = _instant(default=True)
+    unknown: bool = _flag()
+    cancel_requested: bool = _flag()
+    detail: str = _text(default="")
+    recorded: bool = _flag()
+    receipts: Any = Field(sa_column=Column(JSON, nullable=True), default=None)
+    created_at: datetime = _instant(default=True)
+    first_attempt_at: datetime | None = _instant(nullable=True)
+    ended_at: datetime | None = _instant(nullable=True)
+    reported_at: datetime | None = _instant(nullable=True)
+    late_reported_at: datetime | None = _instant(nullable=True)
+
+
+class ReceiptRow(_Table, table=True):
+    """What a provider has told about an incident so far; handed to the next send."""
+
+    __tablename__ = "receipt"
+    incident_id: uuid.UUID = Field(primary_key=True)
+    provider: str = _text(key=True)
+    refs: Any = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class NumberCounterRow(_Table, table=True):
+    """The last incident number of a UTC day."""
+
+    __tablename__ = "number_counter"
+    day: date = Field(primary_key=True)
+    last: int
+
+
+class PolicyRow(_Table, table=True):
+    """Every policy that was ever in force, as it was written."""
+
+    __tablename__ = "policy"
+    version: str = _text(key=True)
+    name: str = _text()
+    text: str = _text()
+    first_seen: datetime = _instant(default=True)
+
+
+class PublicationRow(_Table, table=True):
+    """What our own status page says."""
+
+    __tablename__ = "publication"
+    delivery_id: uuid.UUID = Field(primary_key=True)
+    incident_id: uuid.UUID = Field(index=True)
+    number: str = _text()
+    title: str = _text()
+    stage: str = _text()
+    impact: str = _text()
+    component: str = _text()
+    body: str = _text()
+    started_at: datetime = _instant()
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
+
+
+class AlertGroupRow(_Table, table=True):
+    """Which incident keys had alerts of a sender's group, so that a group that resolves reaches them all."""
+
+    __tablename__ = "alert_group"
+    group_id: str = _text(key=True)
+    incident_key: str = _text(key=True)

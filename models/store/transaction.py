@@ -1,0 +1,155 @@
+"""The one transaction: inbox, states, log, ledger and outbox of a batch of signals, all or nothing, in three round trips.
+
+    begin    notes the signals in the inbox (those found there are not fresh), locks the states of their keys in sorted order
+    numbers  incident numbers of today, after every other lock
+    save     writes what followed
+
+Locks are always taken in that order: inbox by signal id, states by key, ledger and outbox, the number's counter. A worker that
+lost its partition while it was away meets a lock, a footprint in the inbox or the fence on `seq`: Conflict, and nothing written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, cast
+
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
+
+from models.deliveries import Provider
+from models.review import Review
+from models.state import Incident
+from models.step import State, Step
+from models.store import ledger_writes, outbox_writes, state_writes
+from models.store.codec import INCIDENT, REVIEW, clean, indexed
+from models.store.connection import Connection
+from models.store.errors import Conflict
+from models.store.statements import AnyStep, Rows, Statement
+
+_NOTE = """
+INSERT INTO inbox (signal_id, kind, key, at)
+SELECT t.id, t.kind, t.key, clock_timestamp() FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS t(id, kind, key) ORDER BY t.id
+ON CONFLICT (signal_id) DO NOTHING RETURNING signal_id
+"""
+_NUMBERS = """
+INSERT INTO number_counter (day, last) VALUES (%s, %s)
+ON CONFLICT (day) DO UPDATE SET last = number_counter.last + excluded.last RETURNING last
+"""
+_NOW = "SELECT clock_timestamp()"
+
+# LATERAL, so that the rows are locked one by one in the order of the keys.
+_LOCK_INCIDENTS = """
+SELECT k.key, i.id, i.state::text FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, place)
+CROSS JOIN LATERAL (
+    SELECT id, state FROM incident WHERE key = k.key ORDER BY generation DESC LIMIT 1 FOR UPDATE
+) i
+"""
+_LATEST_INCIDENTS = """
+SELECT i.id FROM unnest(%s::text[]) AS k(key)
+CROSS JOIN LATERAL (SELECT id FROM incident WHERE key = k.key ORDER BY generation DESC LIMIT 1) i
+"""
+_LOCK_REVIEWS = """
+SELECT k.id, r.incident_id, r.state::text FROM unnest(%s::uuid[]) AS k(id)
+CROSS JOIN LATERAL (SELECT incident_id, state FROM review WHERE incident_id = k.id FOR UPDATE) r
+"""
+_LATEST_REVIEWS = "SELECT incident_id FROM review WHERE incident_id = ANY(%s::uuid[])"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[State]):
+    """What a transaction begins with; see agents/ports.py."""
+
+    now: datetime
+    fresh: frozenset[uuid.UUID]
+    states: dict[str, State]
+
+
+class Transaction(Generic[State]):
+    """Over one stream. Made by the store; its connection is in pipeline mode and in a transaction."""
+
+    _lock: str
+    _latest: str
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._now: datetime | None = None
+
+    async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
+        """Notes `(id, kind, key)` of every signal and locks the latest state of every key. Raises Conflict."""
+        noted = sorted((signal_id, clean(kind), clean(key)) for signal_id, kind, key in signals)
+        places = {key: place for _, _, key in signals if (place := self._place(key)) is not None}
+        sought = sorted(set(places.values()))
+        fresh = await self._execute((_NOTE, Rows.arrays(noted) or [[], [], []]))
+        locked = await self._execute((self._lock, (sought,)))
+        latest = await self._execute((self._latest, (sought,)))
+        clock = await self._execute((_NOW, ()))
+        found = {place: (owner_id, state) for place, owner_id, state in await locked.fetchall()}
+        if {owner_id for owner_id, _ in found.values()} != {owner_id for (owner_id,) in await latest.fetchall()}:
+            raise Conflict("another worker opened an incident of the same key meanwhile")
+        states = {key: self._read(found[place][1]) for key, place in places.items() if place in found}
+        [(self._now,)] = await clock.fetchall()
+        return Loaded(self._now, frozenset(signal_id for (signal_id,) in await fresh.fetchall()), states)
+
+    async def numbers(self, count: int, now: datetime) -> list[str]:
+        """`INC-YYYY-MMDD-###`: unique, counted per UTC day, a digit more past 999. POLICY 14."""
+        day = now.astimezone(UTC).date()
+        counted = await self._execute((_NUMBERS, (day, count)))
+        [(last,)] = await counted.fetchall()
+        return [f"INC-{day:%Y-%m%d}-{number:03d}" for number in range(last - count + 1, last + 1)]
+
+    async def save(self, steps: Sequence[Step[State]]) -> frozenset[Provider]:
+        """Writes the steps of the batch, in order. The providers that have something to deliver now. Raises Conflict."""
+        now = self._now
+        if now is None:
+            raise AssertionError("save before begin")
+        taken = cast("Sequence[AnyStep]", steps)
+        changes = state_writes.write(taken)
+        deliveries, providers = outbox_writes.write(taken, now)
+        fenced = await self._execute(changes.fence) if changes.fence else None
+        for statement in changes.rest + ledger_writes.write(taken) + deliveries:
+            await self._execute(statement)
+        if fenced is not None and len(await fenced.fetchall()) != changes.expected:
+            raise Conflict("another worker has changed the same incident meanwhile")
+        return providers
+
+    async def _execute(self, statement: Statement) -> AsyncCursor[TupleRow]:
+        cursor = self._connection.cursor()
+        return await cursor.execute(statement[0], statement[1])
+
+    @abstractmethod
+    def _place(self, key: str) -> Any:
+        """What the state of a signal's key is found by; None when it can have none."""
+
+    @abstractmethod
+    def _read(self, state: str) -> State: ...
+
+
+class IncidentTransaction(Transaction[Incident]):
+    """Keyed by incident key; the latest generation counts."""
+
+    _lock, _latest = _LOCK_INCIDENTS, _LATEST_INCIDENTS
+
+    def _place(self, key: str) -> str:
+        return indexed(key)
+
+    def _read(self, state: str) -> Incident:
+        return INCIDENT.validate_json(state)
+
+
+class ReviewTransaction(Transaction[Review]):
+    """Keyed by the incident's id."""
+
+    _lock, _latest = _LOCK_REVIEWS, _LATEST_REVIEWS
+
+    def _place(self, key: str) -> uuid.UUID | None:
+        try:
+            return uuid.UUID(key)
+        except ValueError:
+            return None
+
+    def _read(self, state: str) -> Review:
+        return REVIEW.validate_json(state)

@@ -1,0 +1,24 @@
+"""A store on an empty database, and a second worker's on the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from models.store.store import Store
+from tests.store.desk import Desk
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    store = await Store.open(database_url)
+    yield Desk(store, database_url)
+    await store.close()
+
+
+@pytest.fixture
+async def other_desk(database_url: str) -> AsyncIterator[Desk]:
+    store = await Store.open(database_url)
+    yield Desk(store, database_url)
+    await store.close()
