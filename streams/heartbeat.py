@@ -1,7 +1,8 @@
 """Tocsin's own heartbeat: a probe travels the whole path, and only when it arrived is the outside watchdog called.
 
-So that Tocsin's death is noticed by something that is not Tocsin (TOCSIN_HEARTBEAT_URL). The probe is a record among the
-webhooks that opens nothing; it has arrived once the lifecycle's transaction noted its signal. Pages must get out, too.
+So that Tocsin's death is noticed by something that is not Tocsin (TOCSIN_HEARTBEAT_URL). The probe is a record among
+the webhooks that opens nothing; it has arrived once the lifecycle's transaction noted its signal. Pages must get out,
+too.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Reads(Protocol):
     async def figures(self) -> Figures: ...
 
 
-class PathBroken(Exception):  # noqa: N818 (a finding, not a fault of the program)
+class PathBroken(Exception):
     """The path does not work end to end; the message says where it stopped."""
 
 
@@ -87,6 +88,6 @@ async def keep_beating(one_beat: Callable[[], Awaitable[None]], stop: asyncio.Ev
             said = ""
         except PathBroken as broken:
             if str(broken) != said:
-                log.error("heartbeat withheld: %s", broken)
+                log.error("heartbeat withheld: %s", broken)  # noqa: TRY400 (a finding; its traceback says nothing)
             said = str(broken)
         await nap(stop, BEAT_EVERY)

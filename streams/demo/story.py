@@ -95,7 +95,7 @@ def _address(folder: Path, up: subprocess.Popen[bytes]) -> str:
         web = find(folder, "web")
         return web if web and find(folder, "worker") is not None else None
 
-    return _until(found, "web and worker are up", START_WITHIN)
+    return str(_until(found, "web and worker are up", START_WITHIN))
 
 
 def _until(look: Callable[[], Any], what: str, within: float = STEP_WITHIN) -> Any:
