@@ -21,20 +21,12 @@ from models.review import Review
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged, State, Step
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
 from notifiers.render import publication
 from streams import topics
 from streams.clock import utc_now
 from streams.settings import Settings, policy_in_force
-from streams.web.ports import (
-    DeadlineRow,
-    DeliveryRow,
-    Figures,
-    Handled,
-    IncidentFilter,
-    Position,
-    ReviewOf,
-    WebPorts,
-)
+from streams.web.ports import WebPorts
 
 _T = TypeVar("_T")
 
