@@ -14,21 +14,22 @@ from streams.clock import utc_now
 from streams.heartbeat import beat, keep_beating, watchdog
 from streams.loops import repeat
 from streams.policies import Policies
+from streams.process.places import brokers, database_url
+from streams.processes import Supervised
 from streams.producer import Producer
-from streams.providers import trusted, whats_recorded
+from streams.recording import whats_recorded
 from streams.settings import Settings, policy_in_force
+from streams.trust import trusted
 from streams.web.ports import WebPorts
 from streams.web.serve import serve_web
 
 
-async def serve(
-    settings: Settings, brokers: str, database_url: str, ready: Callable[[str], None], stop: asyncio.Event
-) -> None:
-    """Serves until `stop` is set. Starts without a broker, too: until it answers, webhooks are answered 503."""
+async def main(settings: Settings, self: Supervised, _: int) -> None:
+    """Serves until told to stop. Starts without a broker, too: until it answers, webhooks are answered 503."""
     policy = policy_in_force(settings)
     recording = whats_recorded(settings, policy.policy, os.environ)
-    store = await Store.open(database_url)
-    producer = Producer(brokers)
+    store = await Store.open(database_url(settings))
+    producer = Producer(brokers(settings))
     ports = WebPorts(
         settings=settings,
         policy=policy,
@@ -42,9 +43,9 @@ async def serve(
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            heartbeat = tasks.create_task(_heartbeat(settings, producer, store, stop))
-            await serve_web(ports, ready, stop)
-            stop.set()
+            heartbeat = tasks.create_task(_heartbeat(settings, producer, store, self.stop))
+            await serve_web(ports, self.ready, self.stop)
+            self.stop.set()
             heartbeat.cancel()
     finally:
         await producer.close()
