@@ -14,9 +14,9 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGro
 
 from streams.embedded.broker import Broker, running
 from streams.embedded.broker.storage import StorageError, Transaction
-from tests.conftest import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import declare
+from tests.streams.brokers import until
 
 NONE, ILLEGAL_GENERATION, INCONSISTENT, UNKNOWN_MEMBER, INVALID_SESSION, REBALANCE = 0, 22, 23, 25, 26, 27
 
