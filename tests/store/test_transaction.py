@@ -6,10 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
+from typing import cast
 
 import pytest
 
 from models import incident
+from models.events import Event
 from models.records import Unreadable
 from models.state import Incident, evolve
 from models.step import Step, numbered, step_incident
@@ -52,7 +54,7 @@ async def test_folding_the_log_gives_the_state(desk: Desk) -> None:
     for key in ("a", "b"):
         incident_id = await desk.incident_id(key)
         log = await desk.store.reads.timeline(incident_id)
-        folded = reduce(lambda state, entry: evolve(state, entry.event, entry.at), log, None)
+        folded = reduce(lambda state, entry: evolve(state, cast("Event", entry.event), entry.at), log, None)
         assert folded == await desk.store.reads.incident_by_id(incident_id)
 
 
