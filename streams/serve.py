@@ -25,7 +25,7 @@ PROCESSES: Final[Mapping[str, str]] = {
 }
 
 
-EXPECTED: Final = (SettingsError, ExceptionGroup, *TRANSIENT)
+EXPECTED: Final[tuple[type[Exception], ...]] = (SettingsError, ExceptionGroup, *TRANSIENT)
 
 
 def run(name: str, port: int = 0) -> int:
