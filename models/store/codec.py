@@ -1,7 +1,8 @@
-"""How values become JSON and text that PostgreSQL takes, and come back. Owns what is done about NUL and about endless keys.
+"""How values become JSON and text that PostgreSQL takes, and come back. Owns what is done about NUL and endless keys.
 
-PostgreSQL takes no NUL in text or JSON, and no index entry beyond 2,700 bytes. Both can come with an alert, and neither may stop
-the transaction that it shares with others: NUL becomes U+FFFD, and an over-long key is indexed by its beginning and its hash.
+PostgreSQL takes no NUL in text or JSON, and no index entry beyond 2,700 bytes. Both can come with an alert, and neither
+may stop the transaction that it shares with others: NUL becomes U+FFFD, and an over-long key is indexed by its
+beginning and its hash.
 """
 
 from __future__ import annotations

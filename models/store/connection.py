@@ -1,7 +1,7 @@
-"""Connections: one psycopg pool for the event path, one SQLAlchemy engine for reads. Owns session settings and time limits.
+"""Connections: a psycopg pool for the event path, an SQLAlchemy engine for reads. Owns session settings and time limits.
 
-Every session speaks UTC. A worker that was paused in mid-transaction loses its locks after ten seconds, so that its incidents
-can be taken over.
+Every session speaks UTC. A worker that was paused in mid-transaction loses its locks after ten seconds, so that its
+incidents can be taken over.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A pooled connection in autocommit; errors come translated. After an outage the dead ones are weeded out at once."""
+        """A pooled connection in autocommit; errors come translated. After an outage the dead ones are weeded out
+        at once.
+        """
         try:
             with translated(self.place):
                 async with self._pool.connection() as connection:

@@ -1,7 +1,7 @@
-"""The deadline ledger as claims: what is due is leased, never marked as fired here. Owns due-ness, which is the database's clock's.
+"""The deadline ledger as claims: what is due is leased, never marked as fired here. Due-ness is the database's clock's.
 
-Fired, cancelled and superseded are written by the transaction that handled the signal, or that made it unnecessary; both contend
-for the one row, and what ended first stands.
+Fired, cancelled and superseded are written by the transaction that handled the signal, or that made it unnecessary;
+both contend for the one row, and what ended first stands.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Ledger:
         self._database = database
 
     async def claim_due(self, limit: int, lease: timedelta) -> list[Due]:
-        """Leases up to `limit` rows that are due, or whose lease ran out; earliest first. Rows that others hold are passed by."""
+        """Leases up to `limit` rows that are due, or whose lease ran out; earliest first. Rows that others hold are
+        passed by.
+        """
         async with self._database.connection() as connection:
             cursor = await connection.execute(_CLAIM, (limit, lease))
             rows = sorted(await cursor.fetchall())

@@ -1,4 +1,6 @@
-"""What can go wrong with the store, in three kinds that callers treat differently. Never hides an error of the program itself."""
+"""What can go wrong with the store, in three kinds that callers treat differently. Never hides an error of the
+program itself.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Unavailable(StoreError):
 
 
 class Conflict(StoreError):
-    """Somebody else changed the same incident in between (or two transactions waited for each other). Try again at once."""
+    """Somebody else changed the same incident in between (or two transactions waited for each other). Try again at
+    once.
+    """
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""The event log as the public feed's source: what is not yet published, whatever its place. One relay works at a time."""
+"""The event log as the public feed's source: what is not yet published, whatever its place. One relay works at a
+time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What one batch of steps does to the deadline ledger. A row that has ended never changes again; that is the SQL's to guard."""
+"""What one batch of steps does to the deadline ledger. A row that has ended never changes again; that is the SQL's
+to guard.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def write(steps: Iterable[AnyStep]) -> list[Statement]:
 
 
 def _row(owner: Incident | Review | None, deadline: Deadline) -> Row:
-    """Where its signal goes: to the owner's stream. A postmortem's deadline is armed by the incident and answered by the review."""
+    """Where its signal goes: to the owner's stream. A postmortem's deadline is armed by the incident and answered
+    by the review.
+    """
     if isinstance(owner, Review):
         return deadline.id, owner.incident_id, "review.signals", str(owner.incident_id), deadline.name, deadline.due_at
     if owner is None:

@@ -127,7 +127,9 @@ class Outbox:
         self._database = database
 
     async def claim(self, provider: str, limit: int, lease: timedelta) -> list[Claimed]:
-        """Leases the heads of up to `limit` lanes, urgent ones first. A page cancelled in mid-attempt is not handed out again."""
+        """Leases the heads of up to `limit` lanes, urgent ones first. A page cancelled in mid-attempt is not handed
+        out again.
+        """
         async with self._database.connection() as connection:
             cursor = await connection.execute(_CLAIM, (provider, limit, lease))
             rows = sorted(await cursor.fetchall(), key=lambda row: row[:2])
@@ -158,7 +160,9 @@ class Outbox:
             await connection.execute(*enqueued(delivery))
 
     async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
-        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; oldest first."""
+        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; oldest
+        first.
+        """
         async with self._database.connection() as connection:
             cursor = await connection.execute(_REPORTS, (late_after, limit))
             rows = await cursor.fetchall()
@@ -186,7 +190,9 @@ def _row(claimed: _Claimed, outcome: Outcome, wait: timedelta | None) -> Row:
 
 
 def _receipts(finished: Iterable[tuple[_Claimed, Outcome, timedelta | None]]) -> list[list[object]] | None:
-    """What `_RECEIVE` takes: one row per incident and provider; a later receipt of the batch goes over an earlier one."""
+    """What `_RECEIVE` takes: one row per incident and provider; a later receipt of the batch goes over an earlier
+    one.
+    """
     found: dict[tuple[uuid.UUID, str], dict[str, str]] = {}
     for claimed, outcome, _ in finished:
         if isinstance(outcome, Delivered) and outcome.receipts and claimed.delivery.incident_id is not None:

@@ -1,6 +1,6 @@
-"""What one batch of steps does to the outbox: new deliveries in order, pages that must not go out any more, edits outdone.
+"""What a batch of steps does to the outbox: new deliveries in order, pages that must not go out, edits outdone.
 
-Order of locks: rows that exist already by `seq`, like agents' answers in outbox.py, so that neither waits for the other in a ring.
+Rows that exist already are locked by `seq`, here and in outbox.py, so that neither waits for the other in a ring.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.deliveries import Delivery, DeliveryKind, Provider
-from models.review import Review
 from models.state import Incident
 from models.store.codec import DELIVERY, clean, indexed, to_json
 from models.store.statements import AnyStep, Row, Rows, Statement
@@ -58,9 +57,13 @@ DROP_MOOT_ANSWERS = f"""
 UPDATE delivery a SET status = 'cancelled', ended_at = clock_timestamp(), detail = 'its page was never sent'
 WHERE a.lane = ANY(%s::text[]) AND a.kind IN ('{DeliveryKind.PAGE_ACKNOWLEDGE}', '{DeliveryKind.PAGE_RESOLVE}')
   AND a.status = 'pending'
-  AND EXISTS (SELECT FROM delivery p WHERE p.lane = a.lane AND p.kind = 'page' AND p.status = 'cancelled' AND NOT p.unknown)
+  AND EXISTS (
+      SELECT FROM delivery p WHERE p.lane = a.lane AND p.kind = 'page' AND p.status = 'cancelled' AND NOT p.unknown
+  )
 """  # noqa: S608 (constants of this package)
-"""Cancels acknowledges and resolves in lanes whose page was cancelled without an attempt that may have reached people."""
+"""Cancels acknowledges and resolves in lanes whose page was cancelled without an attempt that may have reached
+people.
+"""
 
 
 @dataclass(slots=True)

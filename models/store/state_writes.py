@@ -85,7 +85,8 @@ _LOG = _EVENT.insert("event")
 _KEEP_GROUPS = _GROUP.insert("alert_group", "ON CONFLICT DO NOTHING")
 _KEEP_ITEMS = _ITEM.insert("action_item", "ON CONFLICT (id) DO UPDATE SET done_at = excluded.done_at")
 _HANDLED = """
-UPDATE inbox i SET changed = true, at = t.at FROM unnest(%s::uuid[], %s::timestamptz[]) AS t(id, at) WHERE i.signal_id = t.id
+UPDATE inbox i SET changed = true, at = t.at
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS t(id, at) WHERE i.signal_id = t.id
 """
 
 
@@ -136,7 +137,9 @@ _INSERT_REVIEW, _UPDATE_REVIEW = _REVIEW.insert("review"), _update("review", _RE
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a step (or a batch of them) did to one owner. `read_seq` is the state's when it was read; None for a new one."""
+    """What a step (or a batch of them) did to one owner. `read_seq` is the state's when it was read; None for a new
+    one.
+    """
 
     owner_id: uuid.UUID
     read_seq: int | None
@@ -147,7 +150,9 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The statements of a batch. `fence` is the one that returns a row per state of `expected`, or somebody else was there."""
+    """The statements of a batch. `fence` is the one that returns a row per state of `expected`, or somebody else
+    was there.
+    """
 
     fence: Statement | None
     expected: int

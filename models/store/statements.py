@@ -1,4 +1,5 @@
-"""How rows travel on the event path: column by column, as one array each, so that a batch is one statement. Knows no table.
+"""How rows travel on the event path: column by column, as one array each, so that a batch is one statement. Knows
+no table.
 
 Measured: `unnest` writes 26,000 rows/s where executemany writes 15,000 and an ORM 10,000.
 """

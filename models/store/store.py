@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from models.statuspage import Publication, UnpublishedError
+from models.store.codec import clean, indexed
 from models.store.connection import Database
 from models.store.deadlines import Ledger
+from models.store.errors import StoreError
 from models.store.feed import EventLog
 from models.store.outbox import Outbox
+from models.store.queries import Queries
 from models.store.transaction import IncidentTransaction, ReviewTransaction
+
+_KEYS_OF_GROUP = """
+SELECT DISTINCT i.state->>'key' FROM alert_group g JOIN incident i ON i.key = g.incident_key
+WHERE g.group_id = %s AND i.status <> 'resolved' ORDER BY 1
+"""
+_SAVE_POLICY = "INSERT INTO policy (version, name, text) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_PUBLICATION = tuple(Publication.__dataclass_fields__)
+_PUBLISH = f"""
+INSERT INTO publication ({", ".join(_PUBLICATION)}) VALUES ({", ".join(["%s"] * len(_PUBLICATION))})
+ON CONFLICT (delivery_id) DO NOTHING
+"""  # noqa: S608 (names of fields)
 
 
 class Store:
-    """Satisfies the ports of agents/: `incidents()` and `reviews()` itself, `ledger`, `outbox` and `log` by its parts."""
+    """Satisfies the ports of agents/: `incidents()` and `reviews()` itself, the others by its parts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.ledger = Ledger(database)
         self.outbox = Outbox(database)
         self.log = EventLog(database)
+        self.reads = Queries(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -34,7 +50,9 @@ class Store:
 
     @asynccontextmanager
     async def incidents(self) -> AsyncIterator[IncidentTransaction]:
-        """A transaction over incidents; commits on leaving without an exception. Raises Conflict and Unavailable, also then."""
+        """A transaction over incidents; commits on leaving without an exception. Raises Conflict and Unavailable,
+        also then.
+        """
         async with self._database.transaction() as connection:
             yield IncidentTransaction(connection)
 
@@ -43,3 +61,33 @@ class Store:
         """The same over reviews."""
         async with self._database.transaction() as connection:
             yield ReviewTransaction(connection)
+
+    async def keys_of_group(self, group: str) -> list[str]:
+        """Keys of the open incidents that have had alerts of a sender's group."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_KEYS_OF_GROUP, (indexed(group),))
+            return [key for (key,) in await cursor.fetchall()]
+
+    async def save_policy(self, version: str, name: str, text: str) -> None:
+        """Keeps a policy for as long as there are incidents that were opened under it; a known version stays as it
+        is.
+        """
+        async with self._database.connection() as connection:
+            await connection.execute(_SAVE_POLICY, (version, name, clean(text)))
+
+    async def policy_text(self, version: str) -> str | None:
+        """A policy as it was written; None for one that never was in force here."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute("SELECT text FROM policy WHERE version = %s", (version,))).fetchone()
+        return None if row is None else str(row[0])
+
+    async def publish(self, publication: Publication) -> None:
+        """Keeps what our own status page says, once per delivery. Raises UnpublishedError while it cannot."""
+        values = [getattr(publication, name) for name in _PUBLICATION]
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(
+                    _PUBLISH, [clean(value) if isinstance(value, str) else value for value in values]
+                )
+        except StoreError as error:
+            raise UnpublishedError(str(error)) from error

@@ -1,7 +1,8 @@
-"""The schema. Owns names, types, constraints and indexes; alembic's migrations make it, a test holds the two together.
+"""The schema. Owns names, types, constraints and indexes; Alembic's migrations make it, a test holds the two together.
 
-`table=True` models are not validated by pydantic, so closed scales have CHECK constraints. Kinds and providers are open sets and
-have none. There are no foreign keys: rows of one step are written by one transaction, and the log outlives what it is about.
+`table=True` models are not validated by pydantic, so closed scales have CHECK constraints. Kinds and providers are open
+sets and have none. There are no foreign keys: rows of one step are written by one transaction, and the log outlives
+what it is about.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def _one_of(column: str, values: type[Enum] | tuple[str, ...]) -> CheckConstrain
 
 
 class IncidentRow(_Table, table=True):
-    """One generation of an incident: `state` is the truth, the other columns are for finding it. `seq` fences zombies."""
+    """One generation of an incident: `state` is the truth, the other columns are for finding it. `seq` fences
+    zombies.
+    """
 
     __tablename__ = "incident"
     __table_args__ = (

@@ -1,11 +1,12 @@
-"""The one transaction: inbox, states, log, ledger and outbox of a batch of signals, all or nothing, in three round trips.
+"""The one transaction: inbox, states, log, ledger and outbox of a batch of signals, all or nothing, in three trips.
 
-    begin    notes the signals in the inbox (those found there are not fresh), locks the states of their keys in sorted order
-    numbers  incident numbers of today, after every other lock
+    begin    notes the signals in the inbox (those found there are not fresh), locks their keys' states in order
+    numbers  incident numbers of today
     save     writes what followed
 
-Locks are always taken in that order: inbox by signal id, states by key, ledger and outbox, the number's counter. A worker that
-lost its partition while it was away meets a lock, a footprint in the inbox or the fence on `seq`: Conflict, and nothing written.
+Locks are taken in one order by everybody: inbox by signal id, states by key, the number's counter, then outbox and
+ledger, whose rows others hold only for a moment. A worker that lost its partition while it was away meets a lock, a
+footprint in the inbox or the fence on `seq`: Conflict, and nothing written.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from models.store.statements import AnyStep, Rows, Statement
 
 _NOTE = """
 INSERT INTO inbox (signal_id, kind, key, at)
-SELECT t.id, t.kind, t.key, clock_timestamp() FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS t(id, kind, key) ORDER BY t.id
+SELECT t.id, t.kind, t.key, clock_timestamp()
+FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS t(id, kind, key) ORDER BY t.id
 ON CONFLICT (signal_id) DO NOTHING RETURNING signal_id
 """
 _NUMBERS = """
@@ -102,7 +104,9 @@ class Transaction(Generic[State]):
         return [f"INC-{day:%Y-%m%d}-{number:03d}" for number in range(last - count + 1, last + 1)]
 
     async def save(self, steps: Sequence[Step[State]]) -> frozenset[Provider]:
-        """Writes the steps of the batch, in order. The providers that have something to deliver now. Raises Conflict."""
+        """Writes the steps of the batch, in order. The providers that have something to deliver now. Raises
+        Conflict.
+        """
         now = self._now
         if now is None:
             raise AssertionError("save before begin")

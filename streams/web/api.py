@@ -23,12 +23,13 @@ from models.signals import (
     UpdateRequested,
 )
 from models.state import Status
+from models.store.rows import IncidentFilter, Position
 from streams import topics
 from streams.web import api_models as api
 from streams.web.auth import Doors
 from streams.web.commands import Commands, Giver, Ports, TheIncident, Told, later
 from streams.web.errors import Problem
-from streams.web.ports import IncidentFilter, Position, WebPorts
+from streams.web.ports import WebPorts
 
 
 def authorise(request: Request) -> None:

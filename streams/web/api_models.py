@@ -17,7 +17,7 @@ from models.severity import Priority, ServiceTier, Severity
 from models.signals import Stage
 from models.state import Incident, Status
 from models.step import Logged
-from streams.web.ports import DeadlineRow, DeliveryRow, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, ReviewOf
 
 
 def _storable(text: str) -> str:

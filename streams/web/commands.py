@@ -17,9 +17,10 @@ from models.records import Outgoing
 from models.review import ActionItem
 from models.signals import ReviewSignal, Signal, encode_signal
 from models.state import Incident
+from models.store.rows import Handled, ReviewOf
 from streams.web.api_models import Accepted
 from streams.web.errors import Problem
-from streams.web.ports import Handled, ReviewOf, WebPorts
+from streams.web.ports import WebPorts
 from streams.web.publishing import Crowded, Publishing
 
 AT_ONCE: Final = 64

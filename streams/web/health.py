@@ -12,8 +12,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from models.store.rows import Figures
 from streams.web.errors import UNAVAILABLE
-from streams.web.ports import Figures, WebPorts
+from streams.web.ports import WebPorts
 
 _WITHIN: Final = 3.0
 STALLED_AFTER: Final = 30.0

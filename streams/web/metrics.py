@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from models.deliveries import Provider
 from models.severity import Severity
+from models.store.rows import Figures
 from streams.web.errors import UNAVAILABLE
-from streams.web.ports import Figures, WebPorts
+from streams.web.ports import WebPorts
 
 log = logging.getLogger(__name__)
 

@@ -18,20 +18,12 @@ from models.records import Outgoing, Record
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
 from notifiers.render import publication
 from streams import topics
 from streams.clock import utc_now
 from streams.settings import Settings, policy_in_force
-from streams.web.ports import (
-    DeadlineRow,
-    DeliveryRow,
-    Figures,
-    Handled,
-    IncidentFilter,
-    Position,
-    ReviewOf,
-    WebPorts,
-)
+from streams.web.ports import WebPorts
 from tests.memory import MemoryStore, Sent
 
 _T = TypeVar("_T")

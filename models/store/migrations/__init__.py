@@ -5,6 +5,7 @@ Works without alembic.ini, from the installed package.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import psycopg
@@ -37,6 +38,11 @@ def upgrade(url: str) -> str:
         raise Unavailable(unavailable(place_of(url), getattr(error, "orig", None) or error)) from error
     finally:
         engine.dispose()
+
+
+async def migrate(url: str) -> str:
+    """The same, for callers that run an event loop."""
+    return await asyncio.to_thread(upgrade, url)
 
 
 def head() -> str:
