@@ -41,7 +41,7 @@ async def ready(request: Request) -> JSONResponse:
         "broker": broker,
         "database": database,
         "worker": worker,
-        "recording": sorted(provider for provider, recording in ports.recording.items() if recording),
+        "recording": ports.recording,
         "policy": {"name": ports.policy.policy.name, "version": ports.policy.version},
     }
     if answer["recording"]:

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from models.signals import AcknowledgeRequested, decode_signal
+from models.store.errors import Unavailable
 from streams import topics
 from streams.clock import utc_now
 from streams.settings import Bind, Settings
@@ -195,9 +195,7 @@ async def test_without_a_token_a_page_on_the_web_cannot_reach_the_loopback_port(
         assert (crossed.status_code, rebound.status_code) == (403, 403)
 
 
-@pytest.mark.parametrize(
-    "fault", [psycopg.OperationalError("gone"), TimeoutError(), ConnectionRefusedError()], ids=repr
-)
+@pytest.mark.parametrize("fault", [Unavailable("gone"), TimeoutError(), ConnectionRefusedError()], ids=repr)
 async def test_while_the_database_is_away_the_answer_is_503(api: Client, world: World, fault: Exception) -> None:
     number = (await declared(api))["number"]
     world.reads.away = fault

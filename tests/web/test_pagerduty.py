@@ -10,13 +10,13 @@ import time
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from models.state import Incident
+from models.store.errors import Unavailable
 from streams import topics
 from streams.web.pagerduty import PATH, signed
 from tests.web.conftest import PAGERDUTY_SECRETS
@@ -161,7 +161,7 @@ async def test_what_is_signed_but_none_of_our_business_is_200(
 async def test_while_broker_or_database_is_away_pagerduty_comes_again(
     anybody: httpx.AsyncClient, world: World, incident: Incident
 ) -> None:
-    world.reads.away = psycopg.OperationalError("gone")
+    world.reads.away = Unavailable("gone")
     assert (await told(anybody, event(incident))).status_code == 503
     world.reads.away = None
     world.broken = asyncio.Event().wait

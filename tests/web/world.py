@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -115,8 +115,7 @@ class MemoryReads:
         return Figures(open_incidents=Counter(one.severity for one in self._all() if one.is_open))
 
     async def enqueue(self, delivery: Delivery) -> None:
-        if all(known.delivery.id != delivery.id for known in self._answer(self._store.outbox)):
-            self._store.outbox.append(Sent(delivery))
+        self._answer(self._store.outbox).append(Sent(delivery))
 
 
 def _row(sent: Sent) -> DeliveryRow:
@@ -187,7 +186,7 @@ class World:
         return [record for record in self.published if record.topic == topic]
 
     def ports(self) -> WebPorts:
-        recording: Mapping[str, bool] = dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), True)
+        recording = dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "no provider is configured")
         return WebPorts(
             settings=self.settings,
             policy=self.policy,
