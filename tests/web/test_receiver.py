@@ -94,7 +94,11 @@ async def test_without_tokens_this_machine_is_the_sender_alertmanager() -> None:
     async with served(world) as address, httpx.AsyncClient(base_url=address) as client:
         assert (await client.post(PATH, json=webhook())).status_code == 202
         assert world.records(topics.WEBHOOKS)[0].headers["sender"] == b"alertmanager"
-        for headers in ({"Host": "rebound.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        for headers in (
+            {"Host": "rebound.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://evil.example"},
+        ):
             assert (await client.post(PATH, json=webhook(), headers=headers)).status_code == 403
     assert len(world.records(topics.WEBHOOKS)) == 1
 
