@@ -52,7 +52,7 @@ def policy_version(text: str) -> str:
 
 
 def shipped_policy(name: str) -> str:
-    """The YAML text of a policy that comes with Tocsin, such as `default`. Raises PolicyError naming those there are."""
+    """The YAML text of a shipped policy, such as `default`. Raises PolicyError naming those there are."""
     folder = resources.files("models") / "policies"
     file = folder / f"{name}.yaml"
     if not file.is_file():

@@ -86,8 +86,18 @@ def decide(review: Review | None, signal: ReviewSignal, policy: Policy, now: dat
             return [_opened(signal, policy)]
         case ActionItemRequested():
             return [_item(signal, policy, now)]
-    if review is None:
-        return []
+        case _ if review is None:
+            return []
+        case _:
+            return _later(review, signal, policy, now)
+
+
+def _later(  # what can only follow once something is owed
+    review: Review,
+    signal: PostmortemWithdrawn | PostmortemCompleted | ActionItemCompleted | DeadlineReached,
+    policy: Policy,
+    now: datetime,
+) -> list[ReviewEvent]:
     postmortem = review.postmortem
     match signal:
         case PostmortemWithdrawn():

@@ -1,7 +1,8 @@
 """Tocsin's own heartbeat: a probe travels the whole path, and only when it arrived is the outside watchdog called.
 
-So that Tocsin's death is noticed by something that is not Tocsin (TOCSIN_HEARTBEAT_URL). The probe is a record among the
-webhooks that opens nothing; it has arrived once the lifecycle's transaction noted its signal. Pages must get out, too.
+So that Tocsin's death is noticed by something that is not Tocsin (TOCSIN_HEARTBEAT_URL). The probe is a record among
+the webhooks that opens nothing; it has arrived once the lifecycle's transaction noted its signal. Pages must get out,
+too.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import httpx
 
 from agents.triage import probe_signal_id
 from models.records import Publish
+from models.store.rows import Figures, Handled
 from models.webhook_record import Stamp, webhook_record
 from streams import topics
 from streams.clock import Clock
 from streams.loops import nap
-from streams.web.ports import Figures, Handled
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Reads(Protocol):
     async def figures(self) -> Figures: ...
 
 
-class PathBroken(Exception):  # noqa: N818 (a finding, not a fault of the program)
+class PathBroken(Exception):
     """The path does not work end to end; the message says where it stopped."""
 
 
@@ -51,7 +52,7 @@ async def beat(publish: Publish, reads: Reads, clock: Clock, call: Callable[[], 
     signal_id = probe_signal_id(probe)
     try:
         async with asyncio.timeout(ARRIVE_WITHIN):
-            while await reads.handled(signal_id) is None:
+            while await reads.handled(signal_id) is None:  # noqa: ASYNC110 (another process makes it true)
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         raise PathBroken(f"a probe was accepted, but no worker handled it within {ARRIVE_WITHIN:.0f} s") from None
@@ -87,6 +88,6 @@ async def keep_beating(one_beat: Callable[[], Awaitable[None]], stop: asyncio.Ev
             said = ""
         except PathBroken as broken:
             if str(broken) != said:
-                log.error("heartbeat withheld: %s", broken)
+                log.error("heartbeat withheld: %s", broken)  # noqa: TRY400 (a finding; its traceback says nothing)
             said = str(broken)
         await nap(stop, BEAT_EVERY)

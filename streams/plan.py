@@ -20,7 +20,7 @@ def checked(settings: Settings) -> None:
 
 
 def plan(settings: Settings) -> Iterator[Child]:
-    """The children, in the order in which they start. Called once the data directory is ours, since it chooses ports."""
+    """The children, in the order in which they start. Called once the data directory is ours: it chooses ports."""
     servers = []
     if settings.kafka is None:
         servers.append("broker")

@@ -72,6 +72,12 @@ class Producer:
             self._retire(producer)
             raise
 
+    async def answers(self) -> None:
+        """Returns when the broker answers; raises KafkaError or OSError when it does not."""
+        producer = await self._producer()
+        if not await producer.client.force_metadata_update():
+            raise ConnectionError(f"{self._brokers} does not answer")
+
     async def close(self) -> None:
         if self._current is not None:
             self._retire(self._current)

@@ -35,7 +35,7 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
     used.
     """
     recording = whats_recorded(settings, policy, environ)
-    tls = _tls(settings.ca_file)
+    tls = trusted(settings.ca_file)
     folder = settings.data_dir / "recorded"
     built: dict[Provider, Notifier] = {Provider.STATUSPAGE: StatusPageNotifier(publish)}
     for provider, why in recording.items():
@@ -85,7 +85,8 @@ def _pagerduty(
         raise SettingsError(str(error)) from None
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext | None:
+def trusted(ca_file: Path | None) -> ssl.SSLContext | None:
+    """Trust in the CA bundle of TOCSIN_CA_FILE; None where the usual one serves. Raises SettingsError."""
     if ca_file is None:
         return None
     try:

@@ -6,6 +6,7 @@ Reads the settings, opens what the process needs and runs it until it is told to
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
@@ -13,7 +14,8 @@ from typing import Final
 import psycopg
 from aiokafka.errors import KafkaError
 
-from models.store import StoreError, migrate
+from models.store import migrations
+from models.store.errors import StoreError
 from streams import logs, topics
 from streams.embedded.broker import BrokerError, serve_broker
 from streams.embedded.database import serve_database
@@ -40,7 +42,7 @@ async def database(settings: Settings, self: Supervised, port: int = 0) -> None:
 
 async def migration(settings: Settings, self: Supervised, _: int = 0) -> None:
     """Brings the database's schema up to date and declares the topics; ends."""
-    await migrate(database_url(settings))
+    await asyncio.to_thread(migrations.upgrade, database_url(settings))
     for line in await topics.declare(brokers(settings)):
         sys.stderr.write(f"{line}\n")
     self.ready("")

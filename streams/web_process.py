@@ -1,28 +1,27 @@
-"""The web process: what serves HTTP, put together with a real broker and database.
+"""The web process: receiver, API, status page and heartbeat, put together from store, producer and settings.
 
-Starts and stays up without either of them: a webhook needs the broker alone, the status page shows what it last knew,
-and everything else says 503 until they answer.
+Starts and stays up without broker or database: a webhook needs the broker alone, the status page shows what it last
+knew, and everything else says 503 until they answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
-
-from aiokafka.client import AIOKafkaClient
 
 from models.store.connection import Database
 from models.store.errors import StoreError
 from models.store.store import Store
 from streams.clock import utc_now
-from streams.loops import nap
+from streams.heartbeat import beat, keep_beating, watchdog
+from streams.loops import nap, repeat
 from streams.policies import Policies
 from streams.producer import Producer
-from streams.providers import whats_recorded
+from streams.providers import trusted, whats_recorded
 from streams.settings import PolicyInForce, Settings, policy_in_force
 from streams.web.ports import WebPorts
 from streams.web.serve import serve_web
@@ -30,12 +29,13 @@ from streams.web.serve import serve_web
 log = logging.getLogger(__name__)
 
 _TRY_EVERY: Final = 1.0
+"""Seconds between attempts to open a database that does not answer."""
 
 
 async def serve(
     settings: Settings, brokers: str, database_url: str, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
-    """Serves until `stop` is set; calls `ready` with the address once it accepts. Raises SettingsError."""
+    """Serves until `stop` is set; calls `ready` with its address once it accepts. Raises SettingsError."""
     policy = policy_in_force(settings)
     recording = whats_recorded(settings, policy.policy, os.environ)
     database = Database(database_url)
@@ -47,22 +47,23 @@ async def serve(
         publish=producer.publish,
         reads=store.reads,
         enqueue=store.outbox.enqueue,
-        broker_answers=lambda: _broker_answers(brokers),
+        broker_answers=producer.answers,
         recording=recording,
         clock=utc_now,
     )
-    opening = asyncio.create_task(_open(database, store, policy, stop))
     try:
-        await serve_web(ports, ready, stop)
+        async with asyncio.TaskGroup() as tasks:
+            asides = [_opened(database, store, policy, stop), _heartbeat(settings, producer, store, stop)]
+            running = [tasks.create_task(aside) for aside in asides]
+            await serve_web(ports, ready, stop)
+            for task in running:
+                task.cancel()
     finally:
-        opening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await opening
         await producer.close()
         await store.close()
 
 
-async def _open(database: Database, store: Store, policy: PolicyInForce, stop: asyncio.Event) -> None:
+async def _opened(database: Database, store: Store, policy: PolicyInForce, stop: asyncio.Event) -> None:
     """Opens the database once it answers, and tells it the policy that incidents declared here are opened under."""
     said = ""
     while not stop.is_set():
@@ -78,9 +79,12 @@ async def _open(database: Database, store: Store, policy: PolicyInForce, stop: a
             return
 
 
-async def _broker_answers(brokers: str) -> None:
-    client = AIOKafkaClient(bootstrap_servers=brokers, request_timeout_ms=2000)
-    try:
-        await client.bootstrap()
-    finally:
-        await client.close()
+async def _heartbeat(settings: Settings, producer: Producer, store: Store, stop: asyncio.Event) -> None:
+    url = settings.heartbeat_url
+    call = watchdog(url.get_secret_value(), trusted(settings.ca_file)) if url else _nobody
+    one_beat: Callable[[], Awaitable[None]] = partial(beat, producer.publish, store.reads, utc_now, call)
+    await repeat("heartbeat", partial(keep_beating, one_beat, stop), stop)
+
+
+async def _nobody() -> None:
+    """Nobody outside is to be called; the path is probed all the same, and its breaking is logged."""

@@ -95,7 +95,7 @@ def _address(folder: Path, up: subprocess.Popen[bytes]) -> str:
         web = find(folder, "web")
         return web if web and find(folder, "worker") is not None else None
 
-    return _until(found, "web and worker are up", START_WITHIN)
+    return str(_until(found, "web and worker are up", START_WITHIN))
 
 
 def _until(look: Callable[[], Any], what: str, within: float = STEP_WITHIN) -> Any:
@@ -169,7 +169,7 @@ class _Story:
 
     def _paged(self, level: str) -> None:
         def look() -> Any:
-            deliveries = self._get(f"/api/v1/incidents/{self.number}/deliveries")["deliveries"]
+            deliveries = self._get(f"/api/v1/incidents/{self.number}/deliveries")
             pages = (one for one in deliveries if one["kind"] == "page" and one["level"] == level)
             return next((page for page in pages if page["status"] == "delivered"), None)
 
@@ -204,10 +204,10 @@ class _Story:
         self._published("resolved")
 
     def _postmortem(self) -> None:
-        owed = _until(lambda: self._get("/api/v1/postmortems")["postmortems"], "a postmortem is owed")[0]
+        owed = _until(lambda: self._get("/api/v1/postmortems"), "a postmortem is owed")[0]
         self._require(owed["number"] == self.number, "the postmortem belongs to the incident")
         _say("review", f"postmortem of {self.number}: {owed['owner']} owes it until {owed['due_at']}")
-        events = self._get(f"/api/v1/incidents/{self.number}/timeline")["events"]
+        events = self._get(f"/api/v1/incidents/{self.number}/timeline")
         _say("timeline", f"{len(events)} events: {' → '.join(dict.fromkeys(event['kind'] for event in events))}")
 
     def _get(self, path: str) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.embedded.broker import Broker, BrokerSettings, running
-from tests.conftest import until
+from tests.streams.brokers import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import NONE, OUT_OF_ORDER, consuming, declare, producing, take
 from tests.embedded.broker_process import broker_process

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.conftest import until
+from tests.streams.brokers import until
 from tests.embedded.broker_contract import consuming, declare, producing
 from tests.embedded.broker_process import broker_process
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streams.embedded.broker import Broker, BrokerSettings, running
 from streams.embedded.broker.protocol import MALFORMED, VERSIONS, ProtocolViolation, decode_header
-from tests.conftest import until
+from tests.streams.brokers import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import declare, producing
 

@@ -1,4 +1,4 @@
-"""What must hold whatever happens in whatever order: properties over random histories, records redelivered at random."""
+"""What must hold whatever happens in whatever order: properties over random histories, redelivered or not."""
 
 from __future__ import annotations
 
