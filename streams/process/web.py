@@ -1,35 +1,46 @@
-"""The web process: receiver, API, status page and heartbeat, put together from the store, the producer and the
-settings.
+"""The web process: receiver, API, status page and heartbeat, put together from store, producer and settings.
+
+Starts and stays up without broker or database: a webhook needs the broker alone, the status page shows what it last
+knew, and everything else says 503 until they answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
+from models.store.connection import Database
+from models.store.errors import StoreError
 from models.store.store import Store
 from streams.clock import utc_now
 from streams.heartbeat import beat, keep_beating, watchdog
-from streams.loops import repeat
+from streams.loops import nap, repeat
 from streams.policies import Policies
 from streams.process.places import brokers, database_url
 from streams.processes import Supervised
 from streams.producer import Producer
 from streams.recording import whats_recorded
-from streams.settings import Settings, policy_in_force
+from streams.settings import PolicyInForce, Settings, policy_in_force
 from streams.trust import trusted
 from streams.web.ports import WebPorts
 from streams.web.serve import serve_web
 
+log = logging.getLogger(__name__)
+
+_TRY_EVERY: Final = 1.0
+"""Seconds between attempts to open a database that does not answer."""
+
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
-    """Serves until told to stop. Starts without a broker, too: until it answers, webhooks are answered 503."""
+    """Serves until told to stop. Raises SettingsError."""
     policy = policy_in_force(settings)
     recording = whats_recorded(settings, policy.policy, os.environ)
-    store = await Store.open(database_url(settings))
-    producer = Producer(brokers(settings))
+    database = Database(database_url(settings))
+    store, producer = Store(database), Producer(brokers(settings))
     ports = WebPorts(
         settings=settings,
         policy=policy,
@@ -38,18 +49,35 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
         reads=store.reads,
         enqueue=store.outbox.enqueue,
         broker_answers=producer.answers,
-        recording=dict.fromkeys(recording, True),
+        recording=recording,
         clock=utc_now,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            heartbeat = tasks.create_task(_heartbeat(settings, producer, store, self.stop))
+            asides = [_opened(database, store, policy, self.stop), _heartbeat(settings, producer, store, self.stop)]
+            running = [tasks.create_task(aside) for aside in asides]
             await serve_web(ports, self.ready, self.stop)
-            self.stop.set()
-            heartbeat.cancel()
+            for task in running:
+                task.cancel()
     finally:
         await producer.close()
         await store.close()
+
+
+async def _opened(database: Database, store: Store, policy: PolicyInForce, stop: asyncio.Event) -> None:
+    """Opens the database once it answers, and tells it the policy that incidents declared here are opened under."""
+    said = ""
+    while not stop.is_set():
+        try:
+            await database.open()
+            await store.save_policy(policy.version, policy.policy.name, policy.text)
+        except StoreError as error:
+            if str(error) != said:
+                log.warning("%s", error)
+            said = str(error)
+            await nap(stop, _TRY_EVERY)
+        else:
+            return
 
 
 async def _heartbeat(settings: Settings, producer: Producer, store: Store, stop: asyncio.Event) -> None:

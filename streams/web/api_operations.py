@@ -163,9 +163,10 @@ async def page_test(told: Told, ports: Ports, giver: Giver, asked: api.PageTest 
         page=PageFacts(1, level.name, level.routing_key, dedup_key, test=True),
         message=Message(f"A test page of Tocsin to {level.name}, asked for by {asked.by}.", by=asked.by),
     )
-    await ports.enqueue(delivery)
+    if await ports.reads.delivery(delivery.id) is None:
+        await ports.enqueue(delivery)
     await giver.publish([Outgoing(topics.DELIVERIES_PAGERDUTY, dedup_key.encode(), b"")])
-    recording = ports.recording.get(Provider.PAGERDUTY, False)
+    recording = Provider.PAGERDUTY in ports.recording
     return api.PageTestAnswer(delivery_id=delivery.id, level=level.name, recording=recording)
 
 

@@ -89,7 +89,8 @@ def _credentials(authorization: str) -> bytes | None:
 def _refuse_other_sites(headers: Headers) -> None:
     host = headers.get("host", "localhost")
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if is_loopback(name) and headers.get("sec-fetch-site", "none") in {"none", "same-origin"}:
-        return
-    hint = "Without tokens only this machine may call, at a loopback address; set tokens to let others in."
-    raise Problem(403, "this request comes by way of another site or name", hint)
+    from_here = headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+    from_here &= headers.get("origin", host).rpartition("//")[2] == host
+    if not (from_here and is_loopback(name)):
+        hint = "Without tokens only this machine may call, at a loopback address; set tokens to let others in."
+        raise Problem(403, "this request comes by way of another site or name", hint)

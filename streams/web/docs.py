@@ -56,9 +56,7 @@ INBOUND_PATHS: Final[Mapping[str, Any]] = {
 async def docs(request: Request) -> HTMLResponse:
     """What there is, in one page."""
     spec: Schema = request.app.openapi()
-    return HTMLResponse(
-        _template().render(title=spec["info"]["title"], about=spec["info"]["description"], groups=_groups(spec))
-    )
+    return HTMLResponse(_template().render(**spec["info"], groups=_groups(spec), schemas=_schemas(spec)))
 
 
 @cache
@@ -79,9 +77,8 @@ def _groups(spec: Schema) -> dict[str, list[dict[str, Any]]]:
         for method in _METHODS:
             if method in methods:
                 operation = methods[method]
-                groups.setdefault(operation.get("tags", ["other"])[0], []).append(
-                    _operation(path, method, operation, spec)
-                )
+                group = groups.setdefault(operation.get("tags", ["other"])[0], [])
+                group.append(_operation(path, method, operation, spec))
     return groups
 
 
@@ -91,7 +88,7 @@ def _operation(path: str, method: str, operation: Schema, spec: Schema) -> dict[
             "name": one["name"],
             "where": one["in"],
             "type": _type(one["schema"], spec),
-            "about": one.get("description", ""),
+            "about": _about(one),
         }
         for one in operation.get("parameters", ())
     ]
@@ -99,30 +96,48 @@ def _operation(path: str, method: str, operation: Schema, spec: Schema) -> dict[
         "id": operation.get("operationId", path.strip("/").replace("/", "-")),
         "path": path,
         "method": method.upper(),
-        "about": operation.get("description", operation.get("summary", "")),
+        "about": _about(operation),
         "parameters": [*parameters, *_fields(operation, spec)],
         "answers": {code: _answer(answer, spec) for code, answer in operation["responses"].items()},
     }
 
 
 def _fields(operation: Schema, spec: Schema) -> Iterator[dict[str, str]]:
-    schema = _json_schema(operation.get("requestBody", {}))
-    resolved = _resolved(schema, spec)
-    required = set(resolved.get("required", ()))
-    for name, field in resolved.get("properties", {}).items():
+    schema = _resolved(_json_schema(operation.get("requestBody", {})), spec)
+    required = set(schema.get("required", ()))
+    for name, field in schema.get("properties", {}).items():
         default = f", default {field['default']!r}" if field.get("default") not in {None, ""} else ""
         need = "required" if name in required else f"optional{default}"
-        yield {
-            "name": name,
-            "where": "body",
-            "type": f"{_type(field, spec)} ({need})",
-            "about": field.get("description", ""),
-        }
+        kind = f"{_type(field, spec)} ({need})"
+        yield {"name": name, "where": "body", "type": kind, "about": _about(field)}
+
+
+def _schemas(spec: Schema) -> dict[str, dict[str, Any]]:
+    """What answers are made of: every schema with fields that is not merely sent."""
+    asked = {
+        str(_json_schema(operation.get("requestBody", {})))
+        for path in spec["paths"].values()
+        for operation in path.values()
+    }
+    shown = {}
+    for name, schema in spec["components"]["schemas"].items():
+        if schema.get("properties") and not any(f"/{name}'" in reference for reference in asked):
+            fields = [
+                {"name": field, "type": _type(kind, spec), "about": _about(kind)}
+                for field, kind in schema["properties"].items()
+            ]
+            shown[name] = {"about": _about(schema), "fields": fields}
+    return shown
+
+
+def _about(described: Schema) -> str:
+    text: str = described.get("description", "")
+    return "" if text == "Successful Response" else text.replace("`", "")
 
 
 def _answer(answer: Schema, spec: Schema) -> dict[str, str]:
     schema = _json_schema(answer)
-    return {"about": answer.get("description", ""), "type": _type(schema, spec) if schema else ""}
+    return {"about": _about(answer), "type": _type(schema, spec) if schema else ""}
 
 
 def _json_schema(holder: Schema) -> Schema:
@@ -146,7 +161,7 @@ def _type(schema: Schema, spec: Schema) -> str:
         choices = _resolved(schema, spec).get("enum")
         return _one_of(choices) if choices else name
     if "anyOf" in schema:
-        return " | ".join(_type(option, spec) for option in schema["anyOf"])
+        return " | ".join(_type(option, spec) for option in schema["anyOf"] if option.get("type") != "null")
     if "enum" in schema:
         return _one_of(schema["enum"])
     if "const" in schema:

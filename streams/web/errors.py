@@ -10,8 +10,6 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-import psycopg
-import sqlalchemy.exc
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,16 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from models.store.errors import StoreError
+
 log = logging.getLogger(__name__)
 
 UNAVAILABLE: Final = (
     KafkaError,
     OSError,  # TimeoutError and ConnectionError among them
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
+    StoreError,
 )
 """What a broker or database out of reach raises."""
 

@@ -41,7 +41,7 @@ async def ready(request: Request) -> JSONResponse:
         "broker": broker,
         "database": database,
         "worker": worker,
-        "recording": sorted(provider for provider, recording in ports.recording.items() if recording),
+        "recording": ports.recording,
         "policy": {"name": ports.policy.policy.name, "version": ports.policy.version},
     }
     if answer["recording"]:
@@ -52,9 +52,14 @@ async def ready(request: Request) -> JSONResponse:
 
 
 async def _broker(ports: WebPorts) -> str:
+    # Never cancelled: it may be opening the connection that webhooks wait for.
+    check = asyncio.ensure_future(ports.broker_answers())
+    check.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+    await asyncio.wait({check}, timeout=_WITHIN)
+    if not check.done():
+        return "unreachable (TimeoutError)"
     try:
-        async with asyncio.timeout(_WITHIN):
-            await ports.broker_answers()
+        check.result()
     except UNAVAILABLE as error:
         return f"unreachable ({type(error).__name__})"
     return "ok"

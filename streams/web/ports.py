@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agents.ports import PolicyBook
-from models.deliveries import Delivery
+from models.deliveries import Delivery, Provider
 from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
@@ -69,6 +69,6 @@ class WebPorts:
     """Keeps a delivery that belongs to no incident (a test page), so that it will be sent."""
     broker_answers: Callable[[], Awaitable[None]]
     """Returns when the broker is reachable; raises what is wrong."""
-    recording: Mapping[str, bool]
-    """By provider: True when it records instead of sending."""
+    recording: Mapping[Provider, str]
+    """The providers whose deliveries are recorded instead of sent, each with why."""
     clock: Clock

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from models.signals import AcknowledgeRequested, decode_signal
+from models.store.errors import Unavailable
 from streams import topics
 from streams.clock import utc_now
 from streams.settings import Bind, Settings
@@ -195,19 +195,17 @@ async def test_without_a_token_a_page_on_the_web_cannot_reach_the_loopback_port(
         assert (crossed.status_code, rebound.status_code) == (403, 403)
 
 
-@pytest.mark.parametrize(
-    "fault", [psycopg.OperationalError("gone"), TimeoutError(), ConnectionRefusedError()], ids=repr
-)
+@pytest.mark.parametrize("fault", [Unavailable("gone"), TimeoutError(), ConnectionRefusedError()], ids=repr)
 async def test_while_the_database_is_away_the_answer_is_503(api: Client, world: World, fault: Exception) -> None:
     number = (await declared(api))["number"]
-    world.store.away = fault
+    world.reads.away = fault
     for answer in (
         await api.get("/api/v1/incidents"),
         await api.post(f"/api/v1/incidents/{number}/acknowledge"),
         await api.post("/api/v1/pages/test"),
     ):
         assert (answer.status_code, set(answer.json())) == (503, {"error", "hint"})
-    world.store.away = None
+    world.reads.away = None
     assert (await api.post(f"/api/v1/incidents/{number}/acknowledge")).status_code == 200
 
 
@@ -247,7 +245,7 @@ async def test_a_test_page_is_a_delivery_that_can_be_followed(api: Client, world
     assert answers[0].json()["recording"] is True
     page = (await api.get(f"/api/v1/deliveries/{answers[0].json()['delivery_id']}")).json()
     assert (page["kind"], page["level"], page["test"]) == ("page", "secondary", True)
-    assert len(world.store.deliveries) == 1
+    assert len(world.store.outbox) == 1
     assert world.records(topics.DELIVERIES_PAGERDUTY)
 
 

@@ -10,13 +10,13 @@ import time
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from models.state import Incident
+from models.store.errors import Unavailable
 from streams import topics
 from streams.web.pagerduty import PATH, signed
 from tests.web.conftest import PAGERDUTY_SECRETS
@@ -55,11 +55,11 @@ async def told(anybody: httpx.AsyncClient, body: bytes, webhook_id: str = "w-1",
 @pytest.fixture
 async def incident(sender: httpx.AsyncClient, world: World) -> Incident:
     await sender.post("/webhooks/alertmanager", json=webhook())
-    return next(iter(world.store.incident_table.states.values()))
+    return next(iter(world.store.incidents_by_id.values()))
 
 
 def now(world: World, incident: Incident) -> Incident:
-    return world.store.incident_table.states[incident.key]
+    return world.store.incidents_by_id[incident.id]
 
 
 @pytest.mark.parametrize("secret", PAGERDUTY_SECRETS)
@@ -95,7 +95,7 @@ async def test_a_person_resolves_and_a_machine_does_not(
 async def test_a_redelivery_changes_nothing(anybody: httpx.AsyncClient, world: World, incident: Incident) -> None:
     answers = [await told(anybody, event(incident)) for _ in range(3)]
     assert len({answer.json()["signal_id"] for answer in answers}) == 1
-    kinds = [entry.event.kind for entry in world.store.incident_table.log[incident.id]]
+    kinds = [entry.event.kind for _, entry in world.store.log]
     assert kinds.count("acknowledged") == 1
 
 
@@ -161,9 +161,9 @@ async def test_what_is_signed_but_none_of_our_business_is_200(
 async def test_while_broker_or_database_is_away_pagerduty_comes_again(
     anybody: httpx.AsyncClient, world: World, incident: Incident
 ) -> None:
-    world.store.away = psycopg.OperationalError("gone")
+    world.reads.away = Unavailable("gone")
     assert (await told(anybody, event(incident))).status_code == 503
-    world.store.away = None
+    world.reads.away = None
     world.broken = asyncio.Event().wait
     started = time.monotonic()
     assert (await told(anybody, event(incident))).status_code == 503

@@ -1,0 +1,50 @@
+"""A real Alertmanager in front of the receiver: what it does with our answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from streams import topics
+from tests.peers.alertmanager import Receiver, StartAlertmanager
+from tests.web.conftest import SENDERS
+from tests.web.world import World
+
+
+async def arrived(world: World, status: str) -> None:
+    """Waits until a webhook of that status is on its topic."""
+    async with asyncio.timeout(30):
+        while not any(json.loads(one.value)["status"] == status for one in world.records(topics.WEBHOOKS)):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_what_it_could_not_deliver_it_delivers_later(
+    alertmanager: StartAlertmanager, world: World, address: str, api: httpx.AsyncClient, slash: str
+) -> None:
+    refusals = 0
+
+    async def away() -> None:
+        nonlocal refusals
+        refusals += 1
+        raise KafkaConnectionError
+
+    world.broken = away
+    receiver = Receiver(f"{address}/webhooks/alertmanager{slash}", SENDERS["prod"])
+    peer = await asyncio.to_thread(alertmanager, receiver)
+    labels = {"alertname": "HighErrorRate", "service": "checkout", "severity": "critical"}
+    await asyncio.to_thread(peer.fire, **labels)
+    async with asyncio.timeout(30):
+        while refusals < 2:
+            await asyncio.sleep(0.05)
+    world.broken = None
+    await arrived(world, "firing")
+    [incident] = (await api.get("/api/v1/incidents")).json()["incidents"]
+    assert (incident["severity"], incident["service"]) == ("SEV1", "checkout")
+    await asyncio.to_thread(peer.resolve, **labels)
+    await arrived(world, "resolved")
+    assert (await api.get(f"/api/v1/incidents/{incident['number']}")).json()["status"] == "resolved"
