@@ -37,8 +37,8 @@ def test_the_migrations_make_exactly_what_the_tables_say(postgres_url: str, empt
         assert catalogue(empty_database_url) == catalogue(declared)
 
 
-def test_alembic_finds_nothing_left_to_do(template_url: str) -> None:
-    engine = create_engine(engine_url(template_url))
+def test_alembic_finds_nothing_left_to_do(migrated_url: str) -> None:
+    engine = create_engine(engine_url(migrated_url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SCHEMA) == []
     engine.dispose()
