@@ -122,9 +122,9 @@ class Stack:
         """Starts `tocsin up` and does not wait."""
         self.up = self.command("streams.cli", "up", log="up.log")
 
-    def command(self, *argv: str, log: str) -> Command:
-        """Starts another command of the same environment; it ends with the stack."""
-        command = Command(argv, self.environ(), self.folder / log)
+    def command(self, *argv: str, log: str, environ: Mapping[str, str] | None = None) -> Command:
+        """Starts a command in the environment of the stack, changed by `environ`; it ends with the stack."""
+        command = Command(argv, {**self.environ(), **(environ or {})}, self.folder / log)
         self.commands.append(command)
         return command
 
@@ -154,7 +154,7 @@ class Stack:
 
     def kill(self, *names: str) -> None:
         """kill -9 of processes of `up` and of everything under them, as if at once."""
-        self._kill([self.pid(name) for name in names])
+        kill_trees([self.pid(name) for name in names])
 
     def kill_supervisor(self) -> None:
         """kill -9 of `up` alone: its children are on their own."""
@@ -165,16 +165,8 @@ class Stack:
     def kill_everything(self) -> None:
         """kill -9 of `up` and all that it started, as when the machine loses power."""
         assert self.up is not None
-        self._kill([self.up.pid])
+        kill_trees([self.up.pid])
         self.up.end()
-
-    def _kill(self, roots: Sequence[int]) -> None:
-        table = processes()
-        doomed = [pid for root in roots for pid in (root, *descendants(root, table))]
-        for pid in doomed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        eventually(lambda: all(has_ended(pid) for pid in doomed))
 
     def stop(self) -> None:
         for command in reversed(self.commands):
@@ -267,3 +259,13 @@ def children(parent: int, table: Table) -> list[int]:
 def descendants(root: int, table: Table) -> list[int]:
     found = children(root, table)
     return found + [pid for child in found for pid in descendants(child, table)]
+
+
+def kill_trees(roots: Sequence[int]) -> None:
+    """kill -9 of these and all that they have started; returns once they are gone."""
+    table = processes()
+    doomed = [pid for root in roots for pid in (root, *descendants(root, table))]
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    eventually(lambda: all(has_ended(pid) for pid in doomed))
