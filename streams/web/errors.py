@@ -19,11 +19,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from models.store.errors import StoreError
+
 log = logging.getLogger(__name__)
 
 UNAVAILABLE: Final = (
     KafkaError,
     OSError,  # TimeoutError and ConnectionError among them
+    StoreError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     sqlalchemy.exc.OperationalError,
