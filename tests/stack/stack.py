@@ -205,7 +205,16 @@ class Stack:
         eventually(accepted, within)
 
     def get(self, path: str, **query: Any) -> Any:
-        answer = self.client.get(path, params=query)
+        """What is answered, once it is: 503 and a connection that ends mean `again`, as to every client."""
+
+        def answered() -> httpx.Response | None:
+            try:
+                answer = self.client.get(path, params=query)
+            except httpx.TransportError:
+                return None
+            return None if answer.status_code == 503 else answer
+
+        answer = eventually(answered, within=20)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
