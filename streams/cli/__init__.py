@@ -19,6 +19,7 @@ from streams.cli import (
     pages,
     policy,
     reviews,
+    run,
 )
 from streams.cli.output import say
 
@@ -49,7 +50,7 @@ def _root(
     """Event-driven incident management: alerts become incidents that page, escalate and resolve."""
 
 
-for part in (incidents, pages, deliveries, deadlines, reviews, dead_letters, policy, doctor):
+for part in (run, incidents, pages, deliveries, deadlines, reviews, dead_letters, policy, doctor):
     part.register(app)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from models.policy import Policy
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.cli.policy import levels_with_keys
-from streams.providers import whats_recorded
+from streams.recording import whats_recorded
 from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, check_exposure
 
 SUPPORTED: Final = ((3, 11), (3, 13))

@@ -124,5 +124,3 @@ def alert(operator: Operator, **labels: str) -> None:
     body["alerts"][0]["labels"].update(labels)
     body["alerts"][0]["fingerprint"] = f"{abs(hash(tuple(labels.items()))):016x}"[:16]
     httpx.post(f"http://{operator.address}/webhooks/alertmanager", json=body).raise_for_status()
-
-

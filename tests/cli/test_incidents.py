@@ -17,7 +17,7 @@ def number(tail: str) -> str:
     return f"INC-{utc_now():%Y-%m%d}-{tail}"
 
 
-def test_an_alert_is_taken_told_about_and_resolved(operator: Operator):
+def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     alert(operator)
     listed = operator.gets("incidents")
     assert "SEV1" in listed
@@ -25,19 +25,26 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator):
     assert "HighErrorRate" in operator.gets("incidents", "show", "001")
 
     assert operator.gets("ack", "001") == f"{number('001')} acknowledged by alice; nobody else is paged for it.\n"
-    assert operator.gets("ack", "1", "--by", "bob").startswith(f"Nothing to do: {number('001')} was acknowledged by alice")
+    assert operator.gets("ack", "1", "--by", "bob").startswith(
+        f"Nothing to do: {number('001')} was acknowledged by alice"
+    )
     assert "updated (identified)" in operator.gets("update", "001", "It is the cache", "--stage", "identified")
     assert f"{number('001')} is now SEV2/" in operator.gets("severity", "001", "sev2", "--reason", "partly")
     assert "Its postmortem is due" in operator.gets("resolve", "001", "--note", "cache restarted")
     assert "was resolved by alice" in operator.gets("resolve", "001")
 
     told = operator.gets("incidents", "timeline", "001")
-    for sentence in ("primary (page 1, opened", "by alice via cli", "alice, identified: It is the cache", ": cache restarted"):
+    for sentence in (
+        "primary (page 1, opened",
+        "by alice via cli",
+        "alice, identified: It is the cache",
+        ": cache restarted",
+    ):
         assert sentence in told
     assert operator.gets("incidents", "list", "--open") == "No such incidents.\n"
 
 
-def test_an_incident_is_declared_and_escalated(operator: Operator):
+def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:
     said = operator.gets("declare", "Checkout hangs", "--severity", "SEV1", "--service", "checkout", "--tier", "1")
     assert said == f"{number('001')} declared: SEV1/P0, primary is paged.\n"
     assert "escalated: secondary is paged" in operator.gets("escalate", number("001").lower())
@@ -46,14 +53,14 @@ def test_an_incident_is_declared_and_escalated(operator: Operator):
     assert operator.reads("incidents", "show", "001")["acknowledged_at"] is None
 
 
-def test_a_repeated_declaration_with_one_key_declares_once(operator: Operator):
+def test_a_repeated_declaration_with_one_key_declares_once(operator: Operator) -> None:
     once = ("declare", "Backup failed", "--severity", "SEV3", "--idempotency-key", "backup-2026-11-21")
     first, second = operator.reads(*once), operator.reads(*once)
     assert first["incident"]["number"] == second["incident"]["number"]
     assert len(operator.reads("incidents", "list")) == 1
 
 
-def test_a_tail_names_an_incident_of_today_or_still_open_and_never_one_of_two(operator: Operator, world: World):
+def test_a_tail_names_an_incident_of_today_or_still_open_and_never_one_of_two(operator: Operator, world: World) -> None:
     alert(operator)
     alert(operator, alertname="DiskFull")
     yesterday = f"INC-{utc_now() - timedelta(days=1):%Y-%m%d}"
@@ -71,11 +78,11 @@ def test_a_tail_names_an_incident_of_today_or_still_open_and_never_one_of_two(op
 
 
 @pytest.mark.parametrize("given", ["042", "INC-1999-0101-001", "../../metrics", "nonsense", "\x00", "%2e%2e", ""])
-def test_what_names_no_incident_is_not_found(operator: Operator, given: str):
+def test_what_names_no_incident_is_not_found(operator: Operator, given: str) -> None:
     assert "tocsin incidents list" in operator.fails(5, "incidents", "show", given)
 
 
-def test_text_of_an_alert_cannot_steer_the_terminal(operator: Operator):
+def test_text_of_an_alert_cannot_steer_the_terminal(operator: Operator) -> None:
     alert(operator, alertname="\x1b[2J\x1b]0;owned\x07Evil\r\nINC-0000 faked")
     for command in (("incidents",), ("incidents", "show", "001"), ("incidents", "timeline", "001")):
         said = operator.gets(*command)
@@ -85,7 +92,7 @@ def test_text_of_an_alert_cannot_steer_the_terminal(operator: Operator):
     assert "\x1b" not in operator.gets("incidents", "list", "--json")
 
 
-def test_a_list_is_continued_over_the_pages_of_the_api(operator: Operator, world: World):
+def test_a_list_is_continued_over_the_pages_of_the_api(operator: Operator, world: World) -> None:
     alert(operator)
     [(key, one)] = world.store.incident_table.states.items()
     for ordinal in range(2, 460):
@@ -96,7 +103,7 @@ def test_a_list_is_continued_over_the_pages_of_the_api(operator: Operator, world
     assert number("459") in operator.gets("incidents", "show", "459")
 
 
-def test_deliveries_and_deadlines_of_an_incident(operator: Operator):
+def test_deliveries_and_deadlines_of_an_incident(operator: Operator) -> None:
     alert(operator)
     assert "page to primary" in operator.gets("deliveries", "001")
     [first, *_] = operator.reads("deliveries")
@@ -106,7 +113,7 @@ def test_deliveries_and_deadlines_of_an_incident(operator: Operator):
     assert "cancelled" in operator.gets("deadlines", "001")
 
 
-def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Operator):
+def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Operator) -> None:
     assert "add --test" in operator.fails(2, "page")
     assert "It has: primary" in operator.fails(2, "page", "--test", "--level", "nobody")
     result = operator.types("page", "--test", "--level", "secondary", "--wait", "0.1")
@@ -116,7 +123,7 @@ def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Oper
     assert "the page is pending" in result.stderr
 
 
-def test_times_are_relative_in_one_unit_that_fits():
+def test_times_are_relative_in_one_unit_that_fits() -> None:
     spans = {timedelta(seconds=5): "5 s", timedelta(minutes=4): "4 min", timedelta(hours=2, minutes=5): "2 h 5 min"}
     for span, words in spans.items():
         assert output.relative(utc_now() - span - timedelta(milliseconds=200)) == f"{words} ago"

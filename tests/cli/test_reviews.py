@@ -11,7 +11,7 @@ from streams.clock import utc_now
 from tests.cli.conftest import Operator, alert
 
 
-def test_an_action_item_is_added_listed_and_done(operator: Operator):
+def test_an_action_item_is_added_listed_and_done(operator: Operator) -> None:
     alert(operator)
     add = ("action-items", "add", "001", "Alert on the cache")
     said = operator.gets(*add, "--owner", "bob", "--due", "3d", "--priority", "p1")
@@ -21,12 +21,14 @@ def test_an_action_item_is_added_listed_and_done(operator: Operator):
     assert operator.gets("action-items", "list", "--owner", "carol") == "No action items.\n"
     assert operator.gets("action-items", "done", short) == "Done: Alert on the cache.\n"
     assert "Nothing to do: it was done" in operator.gets("action-items", "done", short)
-    assert [item["title"] for item in operator.reads("action-items", "list", "--status", "done")] == ["Alert on the cache"]
+    assert [item["title"] for item in operator.reads("action-items", "list", "--status", "done")] == [
+        "Alert on the cache"
+    ]
     assert "no action item begins" in operator.fails(5, "action-items", "done", "zzz")
     assert "write 2026-11-30" in operator.fails(2, *add, "--owner", "bob", "--due", "soon")
 
 
-def test_a_postmortem_is_owed_and_completed(operator: Operator):
+def test_a_postmortem_is_owed_and_completed(operator: Operator) -> None:
     alert(operator)
     assert "has no postmortem" in operator.fails(5, "postmortems", "complete", "001", "--url", "https://wiki.test/1")
     operator.gets("resolve", "001")
@@ -45,6 +47,6 @@ def test_a_postmortem_is_owed_and_completed(operator: Operator):
         ("2026-11-30", datetime(2026, 11, 30, 23, 59, 59, 999999, tzinfo=UTC)),
     ],
 )
-def test_due_dates_are_utc_unless_they_say_otherwise(stated: str, meant: datetime):
+def test_due_dates_are_utc_unless_they_say_otherwise(stated: str, meant: datetime) -> None:
     assert due_at(stated) == meant
     assert timedelta(hours=35) < due_at("1d12h") - utc_now() < timedelta(hours=37)

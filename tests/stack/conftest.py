@@ -23,7 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Running:
     """The stack of one kind of broker; a fresh one where a test left the last one unusable."""
 
-    def __init__(self, broker: str, request: pytest.FixtureRequest, peer: Providers, folders: pytest.TempPathFactory):
+    def __init__(
+        self, broker: str, request: pytest.FixtureRequest, peer: Providers, folders: pytest.TempPathFactory
+    ) -> None:
         self._kafka = str(request.getfixturevalue("kafka_bootstrap")) if broker == "kafka" else None
         self._peer = peer
         self._folders = folders

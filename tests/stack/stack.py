@@ -181,9 +181,7 @@ class Stack:
 
     def send(self, body: bytes, token: str = SENDER_TOKEN) -> httpx.Response:
         """One POST to the receiver."""
-        return self.client.post(
-            "/webhooks/alertmanager", content=body, headers={"Authorization": f"Bearer {token}"}
-        )
+        return self.client.post("/webhooks/alertmanager", content=body, headers={"Authorization": f"Bearer {token}"})
 
     def deliver(self, body: dict[str, Any]) -> str:
         """A webhook that is accepted; its id."""

@@ -65,9 +65,7 @@ class Stream:
     def assert_each_paged_once(self, within: float = 40.0) -> None:
         """Nothing that was accepted is lost, and nothing pages twice."""
         stack, want = self.stack, set(self.accepted)
-        incidents = eventually(
-            lambda: len(found := stack.all_incidents(self.prefix)) >= len(want) and found, within
-        )
+        incidents = eventually(lambda: len(found := stack.all_incidents(self.prefix)) >= len(want) and found, within)
         assert sorted(one["service"] for one in incidents) == sorted(want)
         ids = {one["id"] for one in incidents}
         eventually(lambda: all(stack.providers.paged(ident) for ident in ids), within)
