@@ -146,7 +146,7 @@ class MemoryStore:
             for name, value in sent.receipts.items()
         }
 
-    async def finish(self, finished: Sequence[tuple[Sent, Outcome, timedelta | None]]) -> None:
+    async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> None:
         for sent, outcome, retry_in in finished:
             sent.attempts += 1
             sent.detail = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")
@@ -171,7 +171,7 @@ class MemoryStore:
                 found.append(Report(sent.delivery, outcome, sent.detail, self.now()))
         return found[:limit]
 
-    async def reported(self, reports: Sequence[Report]) -> None:
+    async def reported(self, reports: Sequence[Any]) -> None:
         told = {(report.delivery.id, report.outcome) for report in reports}
         for sent in self.outbox:
             sent.told |= {outcome for delivery_id, outcome in told if delivery_id == sent.delivery.id}

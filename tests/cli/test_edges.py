@@ -90,7 +90,7 @@ def test_a_broker_or_database_that_is_away(operator: Operator, world: World) -> 
 
     world.broken = away
     assert "Nothing was accepted" in operator.fails(3, "ack", "001")
-    world.store.away = ConnectionError("gone")
+    world.reads.away = ConnectionError("gone")
     assert "does not answer" in operator.fails(3, "incidents")
 
 

@@ -64,7 +64,7 @@ def test_a_tail_names_an_incident_of_today_or_still_open_and_never_one_of_two(op
     alert(operator)
     alert(operator, alertname="DiskFull")
     yesterday = f"INC-{utc_now() - timedelta(days=1):%Y-%m%d}"
-    states = world.store.incident_table.states
+    states = world.store.incidents_by_id
     by_number = {one.number: key for key, one in states.items()}
     second = by_number[number("002")]
     states[second] = replace(states[second], number=f"{yesterday}-007")
@@ -94,10 +94,10 @@ def test_text_of_an_alert_cannot_steer_the_terminal(operator: Operator) -> None:
 
 def test_a_list_is_continued_over_the_pages_of_the_api(operator: Operator, world: World) -> None:
     alert(operator)
-    [(key, one)] = world.store.incident_table.states.items()
+    [one] = world.store.incidents_by_id.values()
     for ordinal in range(2, 460):
-        made = replace(one, number=number(f"{ordinal:03}"), id=type(one.id)(int=ordinal), key=f"{key}/{ordinal}")
-        world.store.incident_table.states[made.key] = made
+        made = replace(one, number=number(f"{ordinal:03}"), id=type(one.id)(int=ordinal), key=f"{one.key}/{ordinal}")
+        world.store.incidents_by_id[made.id] = made
     assert len(operator.reads("incidents", "list", "--limit", "450")) == 450
     assert len(operator.reads("incidents", "list")) == 50
     assert number("459") in operator.gets("incidents", "show", "459")

@@ -23,7 +23,7 @@ greetings = app.topic("greetings", value_type=bytes)
 answers = app.topic("answers", value_type=bytes)
 
 
-@app.agent(greetings)
+@app.agent(greetings)  # type: ignore[arg-type]  # Faust types streams loosely
 async def answer(stream: faust.Stream[bytes]) -> None:
     async for greeting in stream:
         await (await answers.send(value=b"hello " + greeting))

@@ -14,7 +14,6 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
-from streams.web_process import serve
 
 from agents import lifecycle, relay, review, triage
 from agents.lifecycle import LifecyclePorts
@@ -27,6 +26,8 @@ from notifiers.render import publication
 from streams import topics
 from streams.clock import utc_now
 from streams.policies import Policies
+from streams.process.web import main
+from streams.processes import Supervised
 from streams.producer import Producer
 from streams.settings import Bind, Settings, policy_in_force
 from tests.streams.brokers import embedded_broker
@@ -48,6 +49,8 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> object:
 @contextlib.asynccontextmanager
 async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
     settings = Settings(
+        kafka=brokers,
+        database_url=SecretStr(database_url),
         web_bind=Bind("127.0.0.1", 0),
         webhook_tokens={"prod": SecretStr(SENDERS["prod"])},
         api_token=SecretStr(API_TOKEN),
@@ -55,7 +58,7 @@ async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    process = asyncio.create_task(serve(settings, brokers, database_url, address.set_result, stop))
+    process = asyncio.create_task(main(settings, Supervised(stop, address.set_result), 0))
     try:
         yield await asyncio.wait_for(address, 10)
     finally:
