@@ -24,7 +24,7 @@ from notifiers.port import Notifier
 
 _log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=20)
 """Longer than any attempt may take, so that a lease runs out only when its holder died."""
 SWEEP_EVERY = timedelta(seconds=1)
 FIRST_BACKOFF = timedelta(milliseconds=500)

@@ -5,8 +5,9 @@ Works from what the log says is not yet published, never from a remembered posit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from models.feed import FeedRecord, encode_feed
@@ -31,11 +32,28 @@ class EventLog(Protocol):
         ...
 
 
+MOST_BYTES = 1024 * 1024
+"""Of one record of the feed; a single event may be larger."""
+
+
 async def relay(log: EventLog, publish: Publish, topic: str) -> int:
     """One pass; how many records were published."""
     async with log.relaying() as allowed:
         records = await log.unpublished(BATCH) if allowed else ()
         if records:
-            await publish([Outgoing(topic, record.key.encode(), encode_feed(record)) for record in records])
+            await publish(
+                [Outgoing(topic, record.key.encode(), value) for record in records for value in _values(record)]
+            )
             await log.published(records)
         return len(records)
+
+
+def _values(record: FeedRecord) -> Iterator[bytes]:
+    """The record as one value, or as several where it would be too large."""
+    value = encode_feed(record)
+    if len(value) <= MOST_BYTES or len(record.events) == 1:
+        yield value
+        return
+    middle = len(record.events) // 2
+    yield from _values(replace(record, events=record.events[:middle]))
+    yield from _values(replace(record, events=record.events[middle:]))

@@ -17,6 +17,9 @@ from models.policy import Policy
 from models.records import Outgoing, Publish, Record, Unreadable
 from models.signals import AlertsReported, PathProbed, Signal, encode_signal
 
+TITLE, SUMMARY = 300, 2000
+"""Characters that travel in every message; the whole text stays in the log, with the alert."""
+
 KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
 """The keys of the open incidents that have alerts of a group."""
 
@@ -89,8 +92,8 @@ def _reported(
         truncated=group.truncated,
         alerts=tuple(alerts),
         received_at=group.received_at,
-        title=f"{name} on {service}",
-        summary=first.annotations.get("summary") or first.annotations.get("description", ""),
+        title=f"{name} on {service}"[:TITLE],
+        summary=(first.annotations.get("summary") or first.annotations.get("description", ""))[:SUMMARY],
         service=service,
         environment=environment_of(first.labels, policy),
         links=_links(first, policy, group),

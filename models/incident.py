@@ -16,6 +16,7 @@ a new, linked generation begins and the old one never changes again.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -39,7 +40,7 @@ from models.events import (
     UpdatePosted,
 )
 from models.policy import Policy
-from models.severity import PendingSeverity, Severity
+from models.severity import Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
@@ -116,17 +117,19 @@ def _alerts(incident: Incident | None, signal: AlertsReported, policy: Policy, n
         return news
     if incident is None or incident.resolved_at is None or now - incident.resolved_at > policy.reopen_within:
         return [*news, *_opened(incident, signal, firing, policy, now)]
-    again = IncidentReopened(why=f"{signal.title} fires again")
-    joined = AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after)
-    news += [
-        again,
-        *_truncation(incident, signal),
-        joined,
-        *_raised(incident, signal, pages=False, policy=policy, now=now),
-    ]
+    return [*news, *_reopened(incident, signal, firing, policy, now)]
+
+
+def _reopened(
+    incident: Incident, signal: AlertsReported, firing: tuple[Alert, ...], policy: Policy, now: datetime
+) -> list[Event]:
+    worse = signal.classification.severity.worse_than(incident.severity)
     return [
-        *news,
-        *_planned(incident, signal.classification.pending),
+        IncidentReopened(why=f"{signal.title} fires again"),
+        *_truncation(incident, signal),
+        AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after),
+        *(_raised(incident, signal, policy, now, pages=False) if worse else []),
+        *_planned(incident, signal),
         *_first_page(incident, signal, "reopened", policy, now),
     ]
 
@@ -159,7 +162,7 @@ def _opened(
         opening,
         *_truncation(fresh, signal),
         joined,
-        *_planned(fresh, signal.classification.pending),
+        *_planned(fresh, signal),
         *_first_page(fresh, signal, "opened", policy, now),
     ]
 
@@ -185,9 +188,9 @@ def _more_alerts(
         events.append(AlertsSeen(stale_due=stale_due))
     if gone := _gone(incident, signal):
         events.append(AlertsResolved(fingerprints=gone))
-    events += _raised(incident, signal, pages=True, policy=policy, now=now)
-    if firing:
-        events += _planned(incident, signal.classification.pending)
+    if signal.classification.severity.worse_than(incident.peak):
+        events += _raised(incident, signal, policy, now)
+    events += _planned(incident, signal)
     after = incident
     for event in events:
         after = evolve(after, event, now)
@@ -222,12 +225,15 @@ def _truncation(incident: Incident, signal: AlertsReported) -> list[Event]:
     return [GroupTruncated(group=signal.group, unlisted=unlisted)]
 
 
-def _raised(incident: Incident, signal: AlertsReported, *, pages: bool, policy: Policy, now: datetime) -> list[Event]:
+def _raised(
+    incident: Incident, signal: AlertsReported, policy: Policy, now: datetime, *, pages: bool = True
+) -> list[Event]:
     found = signal.classification
-    firing = any(alert.status == "firing" for alert in signal.alerts)
-    if not firing or not found.severity.worse_than(incident.severity):
-        return []
-    return _to_severity(incident, found.severity, found.why, policy, now, pages=pages)
+    return _to_severity(incident, found.severity, found.why, policy, now, pages=pages) if _fires(signal) else []
+
+
+def _fires(signal: AlertsReported) -> bool:
+    return any(alert.status == "firing" for alert in signal.alerts)
 
 
 def _to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
@@ -248,7 +254,11 @@ def _to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
     return events
 
 
-def _planned(incident: Incident, pending: tuple[PendingSeverity, ...]) -> list[Event]:
+def _planned(incident: Incident, signal: AlertsReported) -> list[Event]:
+    """What is waited for now: this group's conditions replace its former ones; those of other groups go on."""
+    theirs = [pending for pending in incident.pending if pending.group != signal.group]
+    ours = [replace(pending, group=signal.group) for pending in signal.classification.pending] if _fires(signal) else []
+    pending = tuple(sorted([*theirs, *ours], key=lambda pending: (pending.due_at, pending.severity.rank)))
     return [] if pending == incident.pending else [ReclassificationPlanned(pending=pending)]
 
 
@@ -349,7 +359,7 @@ def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Eve
     events: list[Event] = []
     if reached and incident.firing:
         worst = min(reached, key=lambda pending: pending.severity.rank)
-        if worst.severity.worse_than(incident.severity):
+        if worst.severity.worse_than(incident.peak):
             events += _to_severity(incident, worst.severity, (worst.why,), policy, now, pages=True)
             later = tuple(pending for pending in later if pending.severity.worse_than(worst.severity))
     return [*events, ReclassificationPlanned(pending=later)]

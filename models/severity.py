@@ -53,6 +53,8 @@ class PendingSeverity:
     severity: Severity
     due_at: datetime
     why: str
+    group: str = ""
+    """Whose alerts it is about; news of one group says nothing of another's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
                 resolved_at=None,
                 resolved_by=None,
                 acknowledged_by=None,
+                acknowledged_at=None,
             )
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):

@@ -91,6 +91,7 @@ def faust_app(
         broker_max_poll_interval=120.0,  # a hung process still heartbeats from its thread: after this it loses them
         consumer_max_fetch_size=FETCH_BYTES,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=3000,  # a leader without metadata assigns nothing until it asks again
         stream_buffer_maxsize=2 * (WINDOW_RECORDS + POLL_RECORDS),  # never full: the ledger's window is smaller
         stream_wait_empty=False,
         stream_recovery_delay=0.0,

@@ -116,7 +116,7 @@ class Keeper:
             endpoints.publish(self.watch.data_dir, self.child.name, address, self.watch.nonce)
         except Unusable as refusal:  # it runs all the same; only commands on this machine will not find it
             self._say(str(refusal))
-        self._say("is ready")
+        self._say(f"answers at {address}" if address.startswith("http") else "is ready")  # others hold secrets
         self.ready.set()
 
     async def _stop_in_turn(self, run: Run) -> None:

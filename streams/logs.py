@@ -9,6 +9,8 @@ import sys
 from typing import Final
 
 QUIET: Final = (
+    "streams.group",  # what Faust's services say of their starts and stops, under the names of our subclasses
+    "streams.guard",
     "aiokafka",
     "faust",
     "mode",

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from streams.child import Child
 from streams.endpoints import kept_port
-from streams.providers import whats_recorded
+from streams.recording import whats_recorded
 from streams.settings import Settings, check_exposure, policy_in_force
 
 

@@ -21,7 +21,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from models.records import Outgoing
+from models.records import Outgoing, Unreadable
 from streams.topics import MAX_RECORD_BYTES
 
 log = logging.getLogger(__name__)
@@ -55,13 +55,20 @@ class Producer:
         await self._producer()
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Raises the first thing the broker said, KafkaError or OSError; some of the records may then be written."""
+        """Raises the first thing the broker said, KafkaError or OSError; some of the records may then be written.
+
+        A record that is too large can never be written: Unreadable.
+        """
         if not records:
             return
         producer = await self._producer()
         try:
             async with asyncio.timeout(DELIVER_WITHIN):
                 await _send_all(producer, records)
+        except MessageSizeTooLargeError:
+            raise Unreadable(
+                f"what follows from it is larger than a record may be ({MAX_RECORD_BYTES} bytes)"
+            ) from None
         except THE_RECORDS_FAULT:
             raise
         except TimeoutError:

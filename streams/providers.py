@@ -10,7 +10,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import timedelta
+from typing import Final
 
 from models.deliveries import Provider
 from models.policy import Policy
@@ -19,7 +20,14 @@ from notifiers.port import Notifier
 from notifiers.recorder import Recorder
 from notifiers.slack import SlackNotifier
 from notifiers.statuspage import Publish, StatusPageNotifier
+from streams.recording import whats_recorded
 from streams.settings import Settings, SettingsError, routing_keys
+from streams.trust import trusted
+
+ANSWER_WITHIN: Final = timedelta(seconds=5)
+"""For one call; an attempt makes at most three, which must end before its lease (agents/delivery.py)."""
+AT_ONCE: Final[Mapping[Provider, int]] = {Provider.PAGERDUTY: 8, Provider.SLACK: 8, Provider.STATUSPAGE: 4}
+"""Attempts under way at the same time, per worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +52,8 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
         built[Provider.PAGERDUTY] = _pagerduty(settings, policy, environ, tls)
     if Provider.SLACK not in recording and settings.slack_bot_token is not None:
         token = settings.slack_bot_token.get_secret_value()
-        built[Provider.SLACK] = SlackNotifier(token, api_url=settings.slack_api_url, tls=tls)
+        built[Provider.SLACK] = SlackNotifier(token, api_url=settings.slack_api_url, tls=tls, timeout=ANSWER_WITHIN)
     return Reach(built, recording)
-
-
-def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str]) -> Mapping[Provider, str]:
-    """The providers that are recorded instead of called, each with why. Raises SettingsError for a level without a
-    key.
-    """
-    if settings.record_only:
-        return dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "TOCSIN_RECORD_ONLY is set")
-    keys = routing_keys(policy, environ)
-    if not keys and settings.slack_bot_token is None:
-        return dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "no provider is configured")
-    silent = [level for level in policy.escalation.levels if level.routing_key not in keys]
-    if silent:
-        named = ", ".join(f"{level.name} ({level.routing_key})" for level in silent)
-        raise SettingsError(
-            f"these escalation levels can reach nobody: {named}; set their PagerDuty routing keys, "
-            "or TOCSIN_RECORD_ONLY=1 to record pages instead of sending them"
-        )
-    return {} if settings.slack_bot_token is not None else {Provider.SLACK: "TOCSIN_SLACK_BOT_TOKEN is not set"}
 
 
 def _pagerduty(
@@ -83,13 +72,3 @@ def _pagerduty(
         )
     except ValueError as error:
         raise SettingsError(str(error)) from None
-
-
-def trusted(ca_file: Path | None) -> ssl.SSLContext | None:
-    """Trust in the CA bundle of TOCSIN_CA_FILE; None where the usual one serves. Raises SettingsError."""
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"TOCSIN_CA_FILE: {ca_file} cannot be used: {error}") from None

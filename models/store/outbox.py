@@ -145,14 +145,15 @@ class Outbox:
             return
         ids = [claimed.delivery.id for claimed, _, _ in finished]
         receipts = _receipts(finished)
-        async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, (ids,))
-            written = await connection.execute(_FINISH, _OUTCOME.arrays(_row(*one) for one in finished))
+        async with self._database.transaction() as session:
+            await session.execute(_LOCK, (ids,))
+            written = await session.execute(_FINISH, _OUTCOME.arrays(_row(*one) for one in finished))
             if receipts:
-                await connection.execute(_RECEIVE, receipts)
+                await session.execute(_RECEIVE, receipts)
+            await session.settle()
             cancelled = [lane for lane, status in await written.fetchall() if status == "cancelled"]
             if cancelled:
-                await connection.execute(DROP_MOOT_ANSWERS, (cancelled,))
+                await session.execute(DROP_MOOT_ANSWERS, (cancelled,))
 
     async def enqueue(self, delivery: Delivery) -> None:
         """Keeps a delivery that follows from no incident (a test page), so that it will be sent."""

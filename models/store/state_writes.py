@@ -96,7 +96,7 @@ def _update(table: str, rows: Rows, key: str) -> str:
     changes = ", ".join(f"{name} = t.{name}{'::json' if kind == 'json' else ''}" for name, kind in kept.items())
     return (
         f"UPDATE {table} s SET {changes} FROM {fenced.source} "  # noqa: S608 (constants of this package)
-        f"WHERE s.{key} = t.{key} AND s.seq = t.read_seq RETURNING s.{key}"
+        f"WHERE s.{key} = t.{key} AND s.seq = t.read_seq"
     )
 
 
@@ -150,7 +150,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The statements of a batch. `fence` is the one that returns a row per state of `expected`, or somebody else
+    """The statements of a batch. `fence` is the one that hits `expected` rows, or somebody else
     was there.
     """
 

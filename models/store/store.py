@@ -53,14 +53,14 @@ class Store:
         """A transaction over incidents; commits on leaving without an exception. Raises Conflict and Unavailable,
         also then.
         """
-        async with self._database.transaction() as connection:
-            yield IncidentTransaction(connection)
+        async with self._database.transaction() as session:
+            yield IncidentTransaction(session)
 
     @asynccontextmanager
     async def reviews(self) -> AsyncIterator[ReviewTransaction]:
         """The same over reviews."""
-        async with self._database.transaction() as connection:
-            yield ReviewTransaction(connection)
+        async with self._database.transaction() as session:
+            yield ReviewTransaction(session)
 
     async def keys_of_group(self, group: str) -> list[str]:
         """Keys of the open incidents that have had alerts of a sender's group."""

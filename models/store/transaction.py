@@ -18,18 +18,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, cast
 
-from psycopg import AsyncCursor
-from psycopg.rows import TupleRow
-
 from models.deliveries import Provider
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
 from models.store import ledger_writes, outbox_writes, state_writes
 from models.store.codec import INCIDENT, REVIEW, clean, indexed
-from models.store.connection import Connection
+from models.store.connection import Session
 from models.store.errors import Conflict
-from models.store.statements import AnyStep, Rows, Statement
+from models.store.statements import AnyStep, Rows
 
 _NOTE = """
 INSERT INTO inbox (signal_id, kind, key, at)
@@ -71,13 +68,13 @@ class Loaded(Generic[State]):
 
 
 class Transaction(Generic[State]):
-    """Over one stream. Made by the store; its connection is in pipeline mode and in a transaction."""
+    """Over one stream. Made by the store; leaving the store's context commits."""
 
     _lock: str
     _latest: str
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._now: datetime | None = None
 
     async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
@@ -85,10 +82,11 @@ class Transaction(Generic[State]):
         noted = sorted((signal_id, clean(kind), clean(key)) for signal_id, kind, key in signals)
         places = {key: place for _, _, key in signals if (place := self._place(key)) is not None}
         sought = sorted(set(places.values()))
-        fresh = await self._execute((_NOTE, Rows.arrays(noted) or [[], [], []]))
-        locked = await self._execute((self._lock, (sought,)))
-        latest = await self._execute((self._latest, (sought,)))
-        clock = await self._execute((_NOW, ()))
+        fresh = await self._session.execute(_NOTE, Rows.arrays(noted) or [[], [], []])
+        locked = await self._session.execute(self._lock, (sought,))
+        latest = await self._session.execute(self._latest, (sought,))
+        clock = await self._session.execute(_NOW)
+        await self._session.settle()
         found = {place: (owner_id, state) for place, owner_id, state in await locked.fetchall()}
         if {owner_id for owner_id, _ in found.values()} != {owner_id for (owner_id,) in await latest.fetchall()}:
             raise Conflict("another worker opened an incident of the same key meanwhile")
@@ -99,7 +97,8 @@ class Transaction(Generic[State]):
     async def numbers(self, count: int, now: datetime) -> list[str]:
         """`INC-YYYY-MMDD-###`: unique, counted per UTC day, a digit more past 999. POLICY 14."""
         day = now.astimezone(UTC).date()
-        counted = await self._execute((_NUMBERS, (day, count)))
+        counted = await self._session.execute(_NUMBERS, (day, count))
+        await self._session.settle()
         [(last,)] = await counted.fetchall()
         return [f"INC-{day:%Y-%m%d}-{number:03d}" for number in range(last - count + 1, last + 1)]
 
@@ -113,16 +112,13 @@ class Transaction(Generic[State]):
         taken = cast("Sequence[AnyStep]", steps)
         changes = state_writes.write(taken)
         deliveries, providers = outbox_writes.write(taken, now)
-        fenced = await self._execute(changes.fence) if changes.fence else None
+        fenced = await self._session.execute(*changes.fence) if changes.fence else None
         for statement in changes.rest + ledger_writes.write(taken) + deliveries:
-            await self._execute(statement)
-        if fenced is not None and len(await fenced.fetchall()) != changes.expected:
+            await self._session.execute(*statement)
+        await self._session.settle()
+        if fenced is not None and fenced.rowcount != changes.expected:
             raise Conflict("another worker has changed the same incident meanwhile")
         return providers
-
-    async def _execute(self, statement: Statement) -> AsyncCursor[TupleRow]:
-        cursor = self._connection.cursor()
-        return await cursor.execute(statement[0], statement[1])
 
     @abstractmethod
     def _place(self, key: str) -> Any:

@@ -9,11 +9,10 @@ import asyncio
 import uuid
 from typing import Annotated, Final, Literal
 
-from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import Depends, Header, Request
 from starlette.responses import JSONResponse
 
-from models.records import Outgoing
+from models.records import Outgoing, Unreadable
 from models.review import ActionItem
 from models.signals import ReviewSignal, Signal, encode_signal
 from models.state import Incident
@@ -51,7 +50,7 @@ class Commands:
         """Returns once the broker has them. Raises Problem and UNAVAILABLE."""
         try:
             await self._publishing.send(records)
-        except MessageSizeTooLargeError:
+        except Unreadable:
             raise Problem(413, "the command is larger than the broker takes", "Say less.") from None
         except Crowded as error:
             raise Problem(503, str(error), "Send it again.", headers={"Retry-After": "5"}) from None

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from aiokafka.errors import MessageSizeTooLargeError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -114,7 +113,7 @@ class Receiver:
         record = webhook_record(topics.WEBHOOKS, stamp, envelope.groupKey, content)
         try:
             await self._publishing.send([record], settled)
-        except MessageSizeTooLargeError:
+        except Unreadable:
             reason = "the body is larger than the broker takes"
             raise await self._refuse(sender, _Refusal(413, reason, content[:KEPT_OF_TOO_LARGE], "size")) from None
         except Crowded as error:

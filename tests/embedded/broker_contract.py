@@ -17,8 +17,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from tests.streams.brokers import until
 from tests.embedded import wire
+from tests.streams.brokers import until
 
 NONE, CORRUPT_MESSAGE, UNKNOWN_MEMBER_ID, UNSUPPORTED_VERSION, OUT_OF_ORDER = 0, 2, 25, 35, 45
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.embedded.broker import Broker, BrokerSettings, running
-from tests.streams.brokers import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import NONE, OUT_OF_ORDER, consuming, declare, producing, take
 from tests.embedded.broker_process import broker_process
+from tests.streams.brokers import until
 
 ILLEGAL_EPOCH = 47
 

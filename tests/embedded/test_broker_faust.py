@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.streams.brokers import until
 from tests.embedded.broker_contract import consuming, declare, producing
 from tests.embedded.broker_process import broker_process
+from tests.streams.brokers import until
 
 
 @asynccontextmanager

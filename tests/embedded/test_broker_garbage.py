@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from streams.embedded.broker import Broker, BrokerSettings, running
 from streams.embedded.broker.protocol import MALFORMED, VERSIONS, ProtocolViolation, decode_header
-from tests.streams.brokers import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import declare, producing
+from tests.streams.brokers import until
 
 Answers = Callable[[bytes], bytes | None]
 HERE = ("127.0.0.1", 9092)

@@ -17,10 +17,10 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from streams.embedded.broker import Broker, BrokerError, BrokerSettings, running, serve_broker
 from streams.embedded.broker.retention import sweep
-from tests.streams.brokers import until
 from tests.embedded import wire
 from tests.embedded.broker_contract import NONE, admin, consuming, declare, producing, take
 from tests.embedded.broker_process import broker_process
+from tests.streams.brokers import until
 
 KAFKA_STORAGE_ERROR = 56
 KIB = 1024

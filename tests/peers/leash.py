@@ -4,6 +4,7 @@ after ten seconds. Whoever holds the other end of the pipe may itself be killed 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ def hold(command: list[str]) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not sys.stdin: its lock, held in this thread, would break the interpreter's end
+            pass
         child.terminate()
         try:
             child.wait(10)

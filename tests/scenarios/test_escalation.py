@@ -183,3 +183,40 @@ def test_every_story_is_the_same_when_every_record_comes_twice() -> None:
     assert twice.pages == once.pages == ["primary", "secondary"]
     assert len(twice.store.outbox) == len(once.store.outbox)
     assert once.now > T0
+
+
+def test_what_one_group_is_waited_for_is_not_forgotten_over_news_of_another() -> None:
+    """POLICY 1: the condition of the first group goes on, whatever the second one says."""
+    world = World()
+    world.alert(labels={"severity": ""}, annotations={"error_rate": "0.30"})
+    world.advance(minutes=1)
+    world.alert(pods=["pod-1"], group="g2", labels={"severity": "low"})
+    world.advance(minutes=4)
+    assert (world.incident.severity, world.pages) == ("SEV2", ["primary"])
+
+
+def test_a_condition_that_ended_is_waited_for_no_longer() -> None:
+    world = World()
+    world.alert(labels={"severity": "low"}, group="g2", pods=["pod-1"])
+    world.alert(labels={"severity": ""}, annotations={"error_rate": "0.30"})
+    world.alert(status="resolved")
+    world.advance(hours=1)
+    assert (world.incident.severity, world.pages) == ("SEV4", [])
+
+
+def test_what_a_person_judged_stands_until_it_gets_worse_than_it_ever_was() -> None:
+    """POLICY 6."""
+    world = World()
+    world.alert(labels={"severity": "page"})
+    world.set_severity(Severity.SEV4, "a test host")
+    world.alert(labels={"severity": "page"})
+    assert world.incident.severity == "SEV4"
+    world.alert(labels={"severity": "critical"})
+    assert world.incident.severity == "SEV1"
+    assert world.pages == ["primary", "primary"]
+
+
+def test_a_huge_annotation_does_not_travel_in_every_message() -> None:
+    world = World()
+    world.alert(annotations={"summary": "x" * 100_000})
+    assert len(world.incident.summary) == 2000

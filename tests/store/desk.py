@@ -1,4 +1,4 @@
-"""The language of the store's stories: signals are told, the real lifecycle decides, and what stands in the database is looked at."""
+"""The language of the store's stories: signals are told, the real lifecycle decides, the database is looked at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.alert import Alert
 from models.deliveries import Provider
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
-from models.severity import Classification, PendingSeverity, Priority, ServiceTier, Severity
+from models.severity import Classification, PendingSeverity, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
@@ -82,7 +82,7 @@ class Desk:
         tables = ("incident", "event", "deadline", "delivery", "alert_group", "number_counter", "inbox")
         return {table: await self.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables}
 
-    async def dump_events(self, incident_id: uuid.UUID) -> list[str]:
+    async def kinds(self, incident_id: uuid.UUID) -> list[str]:
         rows = await self.rows("SELECT kind FROM event WHERE owner_id = %s ORDER BY seq", incident_id)
         return [row["kind"] for row in rows]
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
+from streams.web_process import serve
 
 from agents import lifecycle, relay, review, triage
 from agents.lifecycle import LifecyclePorts
@@ -28,7 +29,6 @@ from streams.clock import utc_now
 from streams.policies import Policies
 from streams.producer import Producer
 from streams.settings import Bind, Settings, policy_in_force
-from streams.web_process import serve
 from tests.streams.brokers import embedded_broker
 from tests.web.conftest import API_TOKEN, PAGERDUTY_SECRETS, SENDERS
 from tests.web.test_api import declared

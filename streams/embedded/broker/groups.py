@@ -171,6 +171,8 @@ class Coordinator:
         if group.state is not State.PREPARING:
             group.state = State.PREPARING
             for member in group.members.values():
+                if member.waits:
+                    self._expect(group, member, member.session)  # its silence counts from now on
                 answer(member.syncing, Synced(ErrorCode.REBALANCE_IN_PROGRESS))
             within = max(member.rebalance for member in group.members.values())
             group.timer = asyncio.get_running_loop().call_later(within, self._complete, group)

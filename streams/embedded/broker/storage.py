@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GROUP = 256  # pieces of work in one commit
-_CHECKPOINT_SECONDS = 1.0
+# A checkpoint competes with commits for the disk, so it is done seldom; the later, the more pages it writes only once.
+_CHECKPOINT_COMMITS = 1000
+_CHECKPOINT_SECONDS = 10
 
 
 class StorageError(Exception):
@@ -170,10 +172,13 @@ class Storage:
     def _checkpoint(self) -> None:
         """Move the write-ahead log into the file beside the writer, whose commits would otherwise pay for it."""
         db = connect(self._path)
-        seen = 0
-        while not self._closing.wait(_CHECKPOINT_SECONDS):
-            if seen == (seen := self.commits):
+        done, waited = 0, 0
+        while not self._closing.wait(1):
+            waited += 1
+            new = self.commits - done
+            if not new or (new < _CHECKPOINT_COMMITS and waited < _CHECKPOINT_SECONDS):
                 continue
+            done, waited = self.commits, 0
             try:
                 db.execute("pragma wal_checkpoint(passive)")
             except sqlite3.Error as error:

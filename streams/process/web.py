@@ -20,9 +20,12 @@ from streams.clock import utc_now
 from streams.heartbeat import beat, keep_beating, watchdog
 from streams.loops import nap, repeat
 from streams.policies import Policies
+from streams.process.places import brokers, database_url
+from streams.processes import Supervised
 from streams.producer import Producer
-from streams.providers import trusted, whats_recorded
+from streams.recording import whats_recorded
 from streams.settings import PolicyInForce, Settings, policy_in_force
+from streams.trust import trusted
 from streams.web.ports import WebPorts
 from streams.web.serve import serve_web
 
@@ -32,14 +35,12 @@ _TRY_EVERY: Final = 1.0
 """Seconds between attempts to open a database that does not answer."""
 
 
-async def serve(
-    settings: Settings, brokers: str, database_url: str, ready: Callable[[str], None], stop: asyncio.Event
-) -> None:
-    """Serves until `stop` is set; calls `ready` with its address once it accepts. Raises SettingsError."""
+async def main(settings: Settings, self: Supervised, _: int) -> None:
+    """Serves until told to stop. Raises SettingsError."""
     policy = policy_in_force(settings)
     recording = whats_recorded(settings, policy.policy, os.environ)
-    database = Database(database_url)
-    store, producer = Store(database), Producer(brokers)
+    database = Database(database_url(settings))
+    store, producer = Store(database), Producer(brokers(settings))
     ports = WebPorts(
         settings=settings,
         policy=policy,
@@ -53,9 +54,9 @@ async def serve(
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            asides = [_opened(database, store, policy, stop), _heartbeat(settings, producer, store, stop)]
+            asides = [_opened(database, store, policy, self.stop), _heartbeat(settings, producer, store, self.stop)]
             running = [tasks.create_task(aside) for aside in asides]
-            await serve_web(ports, ready, stop)
+            await serve_web(ports, self.ready, self.stop)
             for task in running:
                 task.cancel()
     finally:

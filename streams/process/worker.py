@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,8 +31,11 @@ from streams.consume import attach
 from streams.group import faust_app, run_app
 from streams.loops import TRANSIENT, nap, repeat
 from streams.policies import Policies
+from streams.process.places import brokers as brokers_of
+from streams.process.places import database_url
+from streams.processes import Supervised
 from streams.producer import Producer
-from streams.providers import reach
+from streams.providers import AT_ONCE, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
 
 log = logging.getLogger(__name__)
@@ -57,30 +60,29 @@ class Worker:
     alarm: Alarm
 
 
-async def work(
-    settings: Settings, brokers: str, database_url: str, ready: Callable[[], None], stop: asyncio.Event
-) -> None:
+async def main(settings: Settings, self: Supervised, _: int) -> None:
     """Works until `stop` is set, then finishes what is in hand. Raises what ended it otherwise."""
-    async with _opened(settings, brokers, database_url) as worker:
+    brokers = brokers_of(settings)
+    async with _opened(settings, brokers) as worker:
         app = faust_app(GROUP, brokers)
         for topic, agent in wiring(_ports(worker)):
             attach(
                 app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
             )
-        ready()
+        self.ready("")
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop) for loop in _loops(worker, stop)]
-            await run_app(app, stop)
-            stop.set()
+            loops = [tasks.create_task(loop) for loop in _loops(worker, self.stop)]
+            await run_app(app, self.stop)
+            self.stop.set()
             await asyncio.gather(*loops)
         for courier in worker.couriers.values():
             await courier.drain()
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: Settings, brokers: str, database_url: str) -> AsyncIterator[Worker]:
+async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
     policy = policy_in_force(settings)
-    store = await Store.open(database_url)
+    store = await Store.open(database_url(settings))
     reached = reach(settings, policy.policy, os.environ, store.publish)
     for provider, why in reached.recording.items():
         log.warning("%s is recorded, not sent: %s", provider, why)
@@ -88,7 +90,9 @@ async def _opened(settings: Settings, brokers: str, database_url: str) -> AsyncI
         async with Producer(brokers) as producer, store.ledger.alarm() as alarm:
             await store.save_policy(policy.version, policy.policy.name, policy.text)
             couriers = {
-                provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now)
+                provider: Courier(
+                    notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider]
+                )
                 for provider, notifier in reached.notifiers.items()
             }
             yield Worker(store, producer, policy, couriers, alarm)

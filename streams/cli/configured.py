@@ -1,0 +1,107 @@
+"""What `tocsin doctor` can tell without asking anybody: Python, settings, policy, keys, people. Shows no secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from models.policy import Policy
+from streams.cli.findings import Finding, fault, ok, warning
+from streams.cli.policy import levels_with_keys
+from streams.recording import whats_recorded
+from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, check_exposure
+
+SUPPORTED: Final = ((3, 11), (3, 13))
+_SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "record_only")
+_SECRET: Final = (
+    "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
+    "slack_signing_secret", "heartbeat_url",
+)  # fmt: skip
+
+
+def python() -> Finding:
+    """Whether this Python is one that Tocsin is tested on."""
+    version, system = platform.python_version(), platform.system()
+    if SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1]:
+        return ok("python", f"{version} on {system}")
+    return fault("python", f"{version} is not supported", "use Python 3.11, 3.12 or 3.13")
+
+
+def environment(settings: Settings) -> Iterator[Finding]:
+    """The variables that are set, and what their being so or not means."""
+    shown = [
+        f"{PREFIX}{name.upper()}={getattr(settings, name)}" for name in _SHOWN if name in settings.model_fields_set
+    ]
+    hidden = [f"{PREFIX}{name.upper()} (set)" for name in _SECRET if getattr(settings, name)]
+    yield ok("settings", ", ".join((*shown, *hidden)) or "nothing is set: everything is embedded, on this machine only")
+    try:
+        check_exposure(settings)
+    except SettingsError as error:
+        yield fault("exposure", *_split(str(error)))
+    if settings.web_bind.is_loopback and not settings.webhook_tokens:
+        yield ok("tokens", "none: this machine alone can send webhooks")
+    elif not settings.webhook_tokens or not settings.api_token:
+        missing = "TOCSIN_API_TOKEN" if settings.webhook_tokens else "TOCSIN_WEBHOOK_TOKENS"
+        yield warning(
+            "tokens", f"{missing} is not set: whoever reaches this machine's loopback may call", f"set {missing}"
+        )
+    if settings.heartbeat_url is None:
+        yield warning("watchdog", "nobody outside will notice when Tocsin is dead", "set TOCSIN_HEARTBEAT_URL")
+
+
+def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
+    """Whether a page reaches somebody, level by level, and why it does not."""
+    yield ok("policy", f"{found.policy.name}, version {found.version}")
+    try:
+        recorded = whats_recorded(settings, found.policy, os.environ)
+    except SettingsError as error:
+        yield fault("recording", *_split(str(error), "; "))
+        recorded = {}
+    for provider, why in recorded.items():
+        yield warning("recording", f"{provider} is recorded, nobody is told: {why}", _remedy(provider, settings))
+    for name, variable, state in levels_with_keys(found):
+        if state == "set":
+            yield ok(f"level {name}", f"{variable} is set")
+        else:
+            what = "the same people as the level before" if state != "not set" else "nobody"
+            yield warning(f"level {name}", f"{variable} is {state}: it pages {what}", f"set {variable}")
+    if settings.pagerduty_api_token is None and "pagerduty" not in recorded:
+        yield warning(
+            "acknowledgement",
+            "whether a page arrived is believed from PagerDuty's first answer",
+            "set TOCSIN_PAGERDUTY_API_TOKEN",
+        )
+    if not settings.pagerduty_webhook_secret and "pagerduty" not in recorded:
+        yield warning(
+            "acknowledgement",
+            "an acknowledgement in PagerDuty's app does not stop our escalation",
+            "add a webhook to /webhooks/pagerduty and set TOCSIN_PAGERDUTY_WEBHOOK_SECRET",
+        )
+
+
+def people(policy: Policy) -> Finding:
+    """Owners whom Slack cannot mention."""
+    owners = {policy.review.owner, *(entry.owner for entry in policy.services.values() if entry.owner)}
+    named = owners | set(policy.people)
+    unknown = sorted(name for name in named if name not in policy.people or policy.people[name].slack is None)
+    if not unknown:
+        return ok("people", f"{len(named)} with Slack ids")
+    few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return warning(
+        "people", f"without a Slack id, so never mentioned: {few}", "add `people: {NAME: {slack: U…}}` to the policy"
+    )
+
+
+def _remedy(provider: str, settings: Settings) -> str:
+    if settings.record_only:
+        return "unset TOCSIN_RECORD_ONLY to send"
+    return "set TOCSIN_SLACK_BOT_TOKEN" if provider == "slack" else "set TOCSIN_PAGERDUTY_ROUTING_KEY"
+
+
+def _split(message: str, at: str = ": ") -> tuple[str, str]:
+    """The message and what to do, where one line holds both."""
+    what, _, remedy = message.rpartition(at)
+    return (what, remedy) if what else (message, "see the message")

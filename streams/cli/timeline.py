@@ -1,0 +1,87 @@
+"""An incident's events in words: one sentence per kind. What an event means is models/events.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from streams.web.api_models import TimelineEntry
+
+_Event = Mapping[str, Any]
+
+
+def told(entry: TimelineEntry) -> str:
+    """The sentence; for a kind that this version does not know, its fields as they are."""
+    sentence = _SENTENCES.get(entry.kind)
+    try:
+        return sentence(entry.event) if sentence else _as_it_is(entry.event)
+    except (KeyError, TypeError, AttributeError):  # of another version
+        return _as_it_is(entry.event)
+
+
+def _as_it_is(event: _Event) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in event.items())
+
+
+def _opened(event: _Event) -> str:
+    return f"{event['severity']}/{event['priority']} {event['title']} ({'; '.join(event['why'])})"
+
+
+def _joined(event: _Event) -> str:
+    names = sorted({str(alert["labels"].get("alertname", "an alert")) for alert in event["alerts"]})
+    count = len(event["alerts"])
+    return f"{count} {'alert' if count == 1 else 'alerts'}: {', '.join(names)}"
+
+
+def _severity(event: _Event) -> str:
+    return f"{event['severity']}/{event['priority']} by {event['by']} ({'; '.join(event['why'])})"
+
+
+def _planned(event: _Event) -> str:
+    pending = [f"{one['severity']} at {one['due_at']}: {one['why']}" for one in event["pending"]]
+    return "; ".join(pending) or "nothing is pending any more"
+
+
+def _paged(event: _Event) -> str:
+    return f"{event['level']} (page {event['ordinal']}, {event['reason']}, by {event['by']})"
+
+
+def _failed(event: _Event) -> str:
+    return f"page {event['ordinal']} to {event['level']}: {event['reason']}{' (for good)' if event['final'] else ''}"
+
+
+def _said(event: _Event) -> str:
+    parts = (("", event["message"]), ("actions: ", event["actions"]), ("next: ", event["next_steps"]))
+    return f"{event['by']}, {event['stage']}: " + "; ".join(f"{label}{text}" for label, text in parts if text)
+
+
+def _resolved(event: _Event) -> str:
+    note = f": {event['note']}" if event["note"] else ""
+    owed = f"; postmortem due {event['postmortem_due']}" if event["postmortem_due"] else ""
+    return f"by {event['by']} via {event['via']}{note}{owed}"
+
+
+_SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
+    "incident_opened": _opened,
+    "incident_reopened": lambda event: str(event["why"]),
+    "alerts_joined": _joined,
+    "alerts_seen": lambda event: f"still firing; stale at {event['stale_due']}",
+    "group_truncated": lambda event: (
+        "alerts that are not listed" if event["unlisted"] else "all alerts are listed again"
+    ),
+    "alerts_resolved": lambda event: f"{len(event['fingerprints'])} no longer firing",
+    "alerts_muted": lambda event: f"{len(event['alerts'])} silent until seen resolved",
+    "severity_changed": _severity,
+    "reclassification_planned": _planned,
+    "level_paged": _paged,
+    "page_received": lambda event: (
+        f"page {event['ordinal']} has arrived; to be acknowledged by {event['acknowledge_due']}"
+    ),
+    "page_failed": _failed,
+    "escalation_exhausted": lambda event: f"{event['pages']} pages and no answer",
+    "acknowledged": lambda event: f"by {event['by']} via {event['via']}",
+    "update_posted": _said,
+    "alerts_went_stale": lambda event: f"nobody has mentioned them since before {event['stale_due']}",
+    "incident_resolved": _resolved,
+    "deadline_passed": lambda event: str(event["name"]),
+}

@@ -1,0 +1,86 @@
+"""PagerDuty and Slack on loopback for processes under test: the peer of the notifiers' tests, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.notifiers.peer import API_TOKEN, TOKEN, Peer
+
+ROUTING_KEYS = {
+    "primary": "1" * 32,
+    "secondary": "2" * 32,
+    "manager": "3" * 32,
+}
+
+
+class Providers(Peer):
+    """Both providers. What they were sent is looked at from the test's thread; lists are only ever appended to."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def settings(self) -> dict[str, str]:
+        """The variables that point Tocsin here."""
+        return {
+            "TOCSIN_PAGERDUTY_EVENTS_URL": self.url,
+            "TOCSIN_PAGERDUTY_API_URL": self.url,
+            "TOCSIN_PAGERDUTY_API_TOKEN": API_TOKEN,
+            "TOCSIN_PAGERDUTY_ROUTING_KEY": ROUTING_KEYS["primary"],
+            "TOCSIN_PAGERDUTY_ROUTING_KEY_SECONDARY": ROUTING_KEYS["secondary"],
+            "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER": ROUTING_KEYS["manager"],
+            "TOCSIN_SLACK_API_URL": f"{self.url}/api",
+            "TOCSIN_SLACK_BOT_TOKEN": TOKEN,
+        }
+
+    def release(self) -> None:
+        """Lets go of every request that is held. Called from the test's thread."""
+        held, self.released = self.released, asyncio.Event()
+        self.loop.call_soon_threadsafe(held.set)
+
+    def events(self, incident_id: str, action: str = "trigger") -> list[tuple[str, str]]:
+        """What PagerDuty was told of an incident, in order: routing key and dedup_key."""
+        return [
+            (told["routing_key"], told["dedup_key"])
+            for call, told in list(self.requests)
+            if call == "enqueue" and told["event_action"] == action and told["dedup_key"].startswith(incident_id)
+        ]
+
+    def paged(self, incident_id: str) -> list[str]:
+        """The dedup_keys that woke somebody, in order."""
+        return [key for key in list(self.pages) if key.startswith(incident_id)]
+
+    def doubled(self) -> list[str]:
+        """Dedup_keys that woke somebody twice, and Slack messages that stand there twice."""
+        said = Counter(
+            f"{message['metadata']['event_payload']}" if isinstance(message["metadata"], dict) else message["metadata"]
+            for message in list(self.messages)
+            if message.get("metadata")
+        )
+        return [thing for thing, times in (Counter(list(self.pages)) + said).items() if times > 1]
+
+    def incident_messages(self, number: str) -> list[str]:
+        """What Slack shows of an incident, as its JSON."""
+        return [text for text in map(str, list(self.messages)) if number in text]
+
+
+@contextmanager
+def providers() -> Iterator[Providers]:
+    """Serves until the block ends; what was sent against the providers' rules fails it."""
+    peer = Providers()
+    loop = peer.loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    runner = asyncio.run_coroutine_threadsafe(peer.start(), loop).result(10)
+    try:
+        yield peer
+    finally:
+        peer.release()
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+    assert peer.complaints == []

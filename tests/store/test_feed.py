@@ -1,0 +1,62 @@
+"""The feed: every event once it is committed, in order per incident, by one relay at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from models.severity import Severity
+from models.store.errors import Unavailable
+from tests.store.desk import Desk, alerts
+
+
+async def test_everything_is_published_in_order_however_small_the_bites(desk: Desk) -> None:
+    await desk.handle(*(alerts(f"k{number}") for number in range(5)))
+    await desk.acknowledge("k2")
+    await desk.handle(alerts("k2", name="later"))
+    seen: dict[str, list[int]] = {}
+    while records := await desk.store.log.unpublished(4):
+        assert await desk.store.log.unpublished(4) == records
+        await desk.store.log.published(records)
+        for record in records:
+            seen.setdefault(record.key, []).extend(entry.seq for entry in record.events)
+    assert seen == {**{f"k{number}": [1, 2, 3] for number in range(5)}, "k2": [1, 2, 3, 4, 5]}
+
+
+async def test_a_record_tells_what_identifies_the_incident(desk: Desk) -> None:
+    await desk.handle(alerts())
+    [record] = await desk.store.log.unpublished(100)
+    incident = await desk.store.reads.incident_by_id(record.incident_id)
+    assert incident is not None
+    assert (record.key, record.number, record.severity) == (incident.key, incident.number, Severity.SEV1)
+    assert [entry.event.kind for entry in record.events] == ["incident_opened", "alerts_joined", "level_paged"]
+
+
+async def test_what_commits_late_is_not_left_behind(desk: Desk, other_desk: Desk) -> None:
+    slow = alerts("slow")
+    async with desk.store.incidents() as transaction:
+        await transaction.begin([(slow.id, slow.kind, slow.key)])  # took its time first, commits last
+        await other_desk.handle(alerts("quick"))
+        await other_desk.store.log.published(await other_desk.store.log.unpublished(100))
+    await desk.handle(alerts("slow"))
+    await desk.rows("UPDATE event SET at = at - interval '1 day' WHERE published_at IS NULL")
+    assert [record.key for record in await desk.store.log.unpublished(100)] == ["slow"]
+
+
+async def test_one_relay_works_at_a_time_and_another_takes_over(desk: Desk, other_desk: Desk) -> None:
+    async with desk.store.log.relaying() as first, other_desk.store.log.relaying() as second:
+        assert (first, second) == (True, False)
+    dies = other_desk.store.log.relaying()
+    assert await dies.__aenter__()
+    await desk.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    async with asyncio.timeout(10):
+        while not await relays(desk):
+            await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        await dies.__aexit__(None, None, None)
+
+
+async def relays(desk: Desk) -> bool:
+    async with desk.store.log.relaying() as mine:
+        return mine
