@@ -14,7 +14,6 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
-from streams.web_process import serve
 
 from agents import lifecycle, relay, review, triage
 from agents.lifecycle import LifecyclePorts
@@ -27,6 +26,8 @@ from notifiers.render import publication
 from streams import topics
 from streams.clock import utc_now
 from streams.policies import Policies
+from streams.process import web
+from streams.processes import Supervised
 from streams.producer import Producer
 from streams.settings import Bind, Settings, policy_in_force
 from tests.streams.brokers import embedded_broker
@@ -52,10 +53,12 @@ async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
         webhook_tokens={"prod": SecretStr(SENDERS["prod"])},
         api_token=SecretStr(API_TOKEN),
         pagerduty_webhook_secret=tuple(map(SecretStr, PAGERDUTY_SECRETS)),
+        kafka=brokers,
+        database_url=SecretStr(database_url),
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    process = asyncio.create_task(serve(settings, brokers, database_url, address.set_result, stop))
+    process = asyncio.create_task(web.main(settings, Supervised(stop, address.set_result), 0))
     try:
         yield await asyncio.wait_for(address, 10)
     finally:
@@ -209,11 +212,11 @@ async def test_web_needs_neither_broker_nor_database_to_start(tmp_path: Path) ->
 
 
 async def test_a_broker_that_comes_back_takes_webhooks_again(tmp_path: Path, database_url: str) -> None:
-    async with contextlib.AsyncExitStack() as web:
+    async with contextlib.AsyncExitStack() as stack:
         with embedded_broker(tmp_path) as brokers:
             await topics.declare(brokers)
-            address = await web.enter_async_context(web_process(brokers, database_url))
-        alertmanager, _, anybody = await web.enter_async_context(clients(address))
+            address = await stack.enter_async_context(web_process(brokers, database_url))
+        alertmanager, _, anybody = await stack.enter_async_context(clients(address))
         assert (await alertmanager.post("/webhooks/alertmanager", json=webhook())).status_code == 503
         assert (await anybody.get("/health/ready")).status_code == 503
         with embedded_broker(tmp_path, brokers):
