@@ -17,6 +17,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 
+import uvloop
+
 from streams.places import Failed, Unusable, unusable
 
 SUPERVISED = "TOCSIN_SUPERVISED"
@@ -46,7 +48,7 @@ def run_child(main: Callable[[Supervised], Coroutine[object, object, None]]) -> 
             await main(self)
 
     try:
-        asyncio.run(run())
+        uvloop.run(run())
     except Failed as failure:
         sys.stderr.write(f"{failure}\n")
         return EXIT_UNUSABLE if isinstance(failure, Unusable) else 1

@@ -136,6 +136,9 @@ async def _started(brokers: str) -> AIOKafkaProducer:
     try:
         async with asyncio.timeout(DELIVER_WITHIN):
             await producer.start()
+    except asyncio.CancelledError:
+        await _stop(producer)
+        raise
     except (KafkaError, OSError) as error:
         await _stop(producer)
         raise ConnectionError(f"no Kafka broker answers at {brokers}: start it, or correct TOCSIN_KAFKA") from error

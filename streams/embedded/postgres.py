@@ -19,7 +19,6 @@ _USUAL_PLACES = (
     "/usr/pgsql-*/bin",  # PostgreSQL's own packages for Red Hat
     "/opt/homebrew/opt/postgresql@*/bin",
     "/usr/local/opt/postgresql@*/bin",
-    "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
     "/opt/local/lib/postgresql*/bin",  # MacPorts
     "/usr/local/pgsql/bin",

@@ -26,6 +26,7 @@ from models.state import Status
 from models.store.rows import IncidentFilter, Position
 from streams import topics
 from streams.web import api_models as api
+from streams.web import api_requests as requests
 from streams.web.auth import Doors
 from streams.web.commands import Commands, Giver, Ports, TheIncident, Told, later
 from streams.web.errors import Problem
@@ -60,7 +61,7 @@ async def list_incidents(
     ports: Ports,
     status: Annotated[list[Status] | None, Query()] = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
-    service: Annotated[api.Label | None, Query()] = None,
+    service: Annotated[requests.Label | None, Query()] = None,
     after: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> api.IncidentPage:
@@ -90,7 +91,7 @@ def _position(cursor: str) -> Position:
 
 
 @router.post("/incidents", status_code=201, response_model=api.CommandAnswer, responses=LATER)
-async def declare(asked: api.Declare, told: Told, ports: Ports, giver: Giver) -> api.CommandAnswer | Response:
+async def declare(asked: requests.Declare, told: Told, ports: Ports, giver: Giver) -> api.CommandAnswer | Response:
     """Declares an incident that no alert has reported. POLICY 40."""
     policy = ports.policy.policy
     entry = policy.services.get(asked.service)
@@ -138,20 +139,20 @@ async def incident_deadlines(incident: TheIncident, ports: Ports) -> list[api.De
 
 @router.post("/incidents/{number}/acknowledge", response_model=api.CommandAnswer, responses=LATER)
 async def acknowledge(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Command | None = None
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Command | None = None
 ) -> api.CommandAnswer | Response:
     """Somebody takes it; the escalation stops."""
-    by = (asked or api.Command()).by
+    by = (asked or requests.Command()).by
     signal = AcknowledgeRequested(id=told.id, key=incident.key, incident_id=incident.id, by=by, via=told.via)
     return await _given(signal, incident.id, ports, giver)
 
 
 @router.post("/incidents/{number}/escalate", response_model=api.CommandAnswer, responses=LATER)
 async def escalate(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Escalate | None = None
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Escalate | None = None
 ) -> api.CommandAnswer | Response:
     """Pages the next level, or the named one, now."""
-    asked = asked or api.Escalate()
+    asked = asked or requests.Escalate()
     policy = await ports.policies.of(incident.policy_version)
     names = [level.name for level in policy.escalation.levels]
     if asked.level is not None and asked.level not in names:
@@ -166,10 +167,10 @@ async def escalate(
 
 @router.post("/incidents/{number}/resolve", response_model=api.CommandAnswer, responses=LATER)
 async def resolve(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: api.Resolve | None = None
+    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Resolve | None = None
 ) -> api.CommandAnswer | Response:
     """Ends it."""
-    asked = asked or api.Resolve()
+    asked = asked or requests.Resolve()
     signal = ResolveRequested(
         id=told.id, key=incident.key, incident_id=incident.id, by=asked.by, via=told.via, note=asked.note
     )
@@ -178,7 +179,7 @@ async def resolve(
 
 @router.post("/incidents/{number}/updates", response_model=api.CommandAnswer, responses=LATER)
 async def update(
-    incident: TheIncident, asked: api.Update, told: Told, ports: Ports, giver: Giver
+    incident: TheIncident, asked: requests.Update, told: Told, ports: Ports, giver: Giver
 ) -> api.CommandAnswer | Response:
     """Tells where things stand; also on the status page, for an incident that is there."""
     signal = UpdateRequested(
@@ -197,7 +198,7 @@ async def update(
 
 @router.post("/incidents/{number}/severity", response_model=api.CommandAnswer, responses=LATER)
 async def change_severity(
-    incident: TheIncident, asked: api.ChangeSeverity, told: Told, ports: Ports, giver: Giver
+    incident: TheIncident, asked: requests.ChangeSeverity, told: Told, ports: Ports, giver: Giver
 ) -> api.CommandAnswer | Response:
     """Up or down, recorded with who and why. POLICY 6."""
     signal = SeverityRequested(

@@ -1,4 +1,4 @@
-"""The API's words: what clients send (validated, unknown keys refused) and what they are shown. Owns no behaviour."""
+"""What clients of the API are shown. Owns the wire form; a field that is here stays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel
 
 from models.deadlines import Deadline
 from models.events import encode_event
@@ -18,101 +18,6 @@ from models.signals import Stage
 from models.state import Incident, Status
 from models.step import Logged
 from models.store.rows import DeadlineRow, DeliveryRow, ReviewOf
-
-
-def _storable(text: str) -> str:
-    """JSON can spell a character that PostgreSQL cannot hold."""
-    if "\0" in text:
-        raise ValueError("holds a NUL character")
-    return text
-
-
-def _web_address(url: str) -> str:
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("not a web address; write https://…")
-    return url
-
-
-_Plain = AfterValidator(_storable)
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), _Plain]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _Plain]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _Plain]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), _Plain]
-Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000), _Plain]
-WebAddress = Annotated[str, StringConstraints(max_length=2000), _Plain, AfterValidator(_web_address)]
-IncidentSeverity = Literal[Severity.SEV1, Severity.SEV2, Severity.SEV3, Severity.SEV4]
-
-
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Command(_Asked):
-    """What every command may say: who gives it."""
-
-    by: Name = "api"
-
-
-class Declare(Command):
-    """An incident that a person has seen. POLICY 40."""
-
-    title: Line
-    severity: IncidentSeverity
-    summary: Text = ""
-    service: Name = "unknown"
-    environment: Label = ""
-    tier: ServiceTier | None = Field(
-        default=None, description="Of the service; by the policy's catalogue when left out, else 2."
-    )
-
-
-class Escalate(Command):
-    """Pages the next level, or the named one."""
-
-    level: Name | None = None
-
-
-class Resolve(Command):
-    """Ends the incident; what still fires stays silent until it has been seen resolved."""
-
-    note: Text = ""
-
-
-class Update(Command):
-    """Tells everybody where things stand. `message` is shown to customers where the incident is on the status page."""
-
-    message: Said
-    stage: Literal["investigating", "identified", "monitoring"] | None = None
-    actions: Text = ""
-    next_steps: Text = ""
-
-
-class ChangeSeverity(Command):
-    """POLICY 6: recorded with who and why."""
-
-    severity: IncidentSeverity
-    reason: Said
-
-
-class AddActionItem(Command):
-    """POLICY 24."""
-
-    title: Line
-    owner: Name
-    due_at: AwareDatetime
-    priority: Priority = Priority.P2
-
-
-class CompletePostmortem(Command):
-    """Where it was written down."""
-
-    url: WebAddress
-
-
-class PageTest(Command):
-    """A real page to a level, marked as a test."""
-
-    level: Name | None = Field(default=None, description="The first level of the policy when left out.")
 
 
 class DeadlineView(BaseModel):

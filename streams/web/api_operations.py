@@ -15,6 +15,7 @@ from models.review import ActionItem
 from models.signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from streams import topics
 from streams.web import api_models as api
+from streams.web import api_requests as requests
 from streams.web.api import API_ERRORS, LATER, authorise
 from streams.web.commands import Giver, Ports, TheActionItem, TheIncident, Told, later
 from streams.web.errors import Problem
@@ -35,7 +36,7 @@ async def list_postmortems(
     "/incidents/{number}/postmortem/complete", tags=["reviews"], response_model=api.PostmortemAnswer, responses=LATER
 )
 async def complete_postmortem(
-    incident: TheIncident, asked: api.CompletePostmortem, told: Told, ports: Ports, giver: Giver
+    incident: TheIncident, asked: requests.CompletePostmortem, told: Told, ports: Ports, giver: Giver
 ) -> api.PostmortemAnswer | Response:
     """It was held, and written down at `url`."""
     if all(owed.incident_id != incident.id for owed in await ports.reads.postmortems()):
@@ -79,7 +80,7 @@ async def incident_action_items(incident: TheIncident, ports: Ports) -> list[api
     responses=LATER,
 )
 async def add_action_item(
-    incident: TheIncident, asked: api.AddActionItem, told: Told, ports: Ports, giver: Giver
+    incident: TheIncident, asked: requests.AddActionItem, told: Told, ports: Ports, giver: Giver
 ) -> api.ActionItemAnswer | Response:
     """Somebody owes something; its owner is reminded before it is due and while it is overdue. POLICY 24."""
     signal = ActionItemRequested(
@@ -104,7 +105,7 @@ async def add_action_item(
 
 @router.post("/action-items/{item_id}/complete", tags=["reviews"], response_model=api.ActionItemAnswer, responses=LATER)
 async def complete_action_item(
-    item: TheActionItem, told: Told, ports: Ports, giver: Giver, asked: api.Command | None = None
+    item: TheActionItem, told: Told, ports: Ports, giver: Giver, asked: requests.Command | None = None
 ) -> api.ActionItemAnswer | Response:
     """It was done."""
     assert isinstance(item.what, ActionItem)
@@ -112,7 +113,7 @@ async def complete_action_item(
         id=told.id,
         key=str(item.incident_id),
         incident_id=item.incident_id,
-        by=(asked or api.Command()).by,
+        by=(asked or requests.Command()).by,
         via=told.via,
         item_id=item.what.id,
     )
@@ -145,9 +146,11 @@ async def list_deadlines(ports: Ports, limit: Annotated[int, Query(ge=1, le=1000
 
 
 @router.post("/pages/test", tags=["operations"], status_code=202)
-async def page_test(told: Told, ports: Ports, giver: Giver, asked: api.PageTest | None = None) -> api.PageTestAnswer:
+async def page_test(
+    told: Told, ports: Ports, giver: Giver, asked: requests.PageTest | None = None
+) -> api.PageTestAnswer:
     """Pages a level for real, marked as a test. GET /api/v1/deliveries/{id} says how it went."""
-    asked = asked or api.PageTest()
+    asked = asked or requests.PageTest()
     levels = {level.name: level for level in ports.policy.policy.escalation.levels}
     level = levels.get(asked.level or next(iter(levels)))
     if level is None:

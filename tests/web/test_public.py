@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from aiokafka.errors import KafkaConnectionError
 from models.statuspage_api import API_DOCUMENTS
 from models.store.errors import Unavailable
 from streams.web import status_page
+from tests.peers.browser import Browser
 from tests.web.world import World, webhook
 
 Client = httpx.AsyncClient
@@ -153,3 +156,16 @@ async def test_a_bug_of_ours_is_no_traceback(anybody: Client, world: World, capl
     assert answer.status_code == 500
     assert answer.json()["error"] == "this is a bug in Tocsin"
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(("path", "shown"), [("/docs", "/api/v1/incidents/{number}/escalate"), ("/", "Major outage")])
+async def test_a_browser_shows_it_under_our_content_policy(
+    browser: Browser, sender: Client, address: str, tmp_path: Path, path: str, shown: str
+) -> None:
+    await outage(sender)
+    assert shown in await asyncio.to_thread(browser.dom, address + path)
+    styled, plain = tmp_path / "styled.png", tmp_path / "plain.png"
+    await asyncio.to_thread(browser.screenshot, address + path, styled)
+    (tmp_path / "plain.html").write_text("<p>plain")
+    await asyncio.to_thread(browser.screenshot, (tmp_path / "plain.html").as_uri(), plain)
+    assert styled.stat().st_size > 2 * plain.stat().st_size

@@ -26,7 +26,7 @@ from notifiers.render import publication
 from streams import topics
 from streams.clock import utc_now
 from streams.policies import Policies
-from streams.process.web import main
+from streams.process import web
 from streams.processes import Supervised
 from streams.producer import Producer
 from streams.settings import Bind, Settings, policy_in_force
@@ -49,16 +49,16 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> object:
 @contextlib.asynccontextmanager
 async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
     settings = Settings(
-        kafka=brokers,
-        database_url=SecretStr(database_url),
         web_bind=Bind("127.0.0.1", 0),
         webhook_tokens={"prod": SecretStr(SENDERS["prod"])},
         api_token=SecretStr(API_TOKEN),
         pagerduty_webhook_secret=tuple(map(SecretStr, PAGERDUTY_SECRETS)),
+        kafka=brokers,
+        database_url=SecretStr(database_url),
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    process = asyncio.create_task(main(settings, Supervised(stop, address.set_result), 0))
+    process = asyncio.create_task(web.main(settings, Supervised(stop, address.set_result), 0))
     try:
         yield await asyncio.wait_for(address, 10)
     finally:
@@ -212,11 +212,11 @@ async def test_web_needs_neither_broker_nor_database_to_start(tmp_path: Path) ->
 
 
 async def test_a_broker_that_comes_back_takes_webhooks_again(tmp_path: Path, database_url: str) -> None:
-    async with contextlib.AsyncExitStack() as web:
+    async with contextlib.AsyncExitStack() as stack:
         with embedded_broker(tmp_path) as brokers:
             await topics.declare(brokers)
-            address = await web.enter_async_context(web_process(brokers, database_url))
-        alertmanager, _, anybody = await web.enter_async_context(clients(address))
+            address = await stack.enter_async_context(web_process(brokers, database_url))
+        alertmanager, _, anybody = await stack.enter_async_context(clients(address))
         assert (await alertmanager.post("/webhooks/alertmanager", json=webhook())).status_code == 503
         assert (await anybody.get("/health/ready")).status_code == 503
         with embedded_broker(tmp_path, brokers):
