@@ -80,12 +80,12 @@ async def test_a_new_generation_that_opens_meanwhile_is_a_conflict(desk: Desk, o
         late = alerts(name="late")
         loaded = await transaction.begin([(late.id, late.kind, late.key)])
         assert loaded.states[late.key].generation == 1
-        racing = asyncio.create_task(other_desk.handle(alerts(name="racing")))
+        racing = asyncio.create_task(only_begin(other_desk))
         await blocked(desk)
         events = incident.decide(loaded.states[late.key], late, POLICY, loaded.now)
         events = numbered(events, (await transaction.numbers(1, loaded.now))[0])
         await transaction.save([step_incident(loaded.states[late.key], late, events, POLICY, loaded.now)])
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="opened an incident of the same key"):
         await racing
     assert [row["generation"] for row in await desk.rows("SELECT generation FROM incident ORDER BY 1")] == [1, 2]
 
@@ -106,10 +106,13 @@ async def test_a_step_that_closes_one_generation_and_opens_the_next_writes_both(
     assert (await desk.kinds(young["id"]))[0] == "incident_opened"
 
 
-async def test_a_zombie_writes_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("log", ["kept", "archived"])
+async def test_a_zombie_writes_nothing(desk: Desk, log: str) -> None:
     await desk.handle(alerts())
     stale = await desk.store.reads.incident_by_id(await desk.incident_id("shop/checkout"))
     await desk.acknowledge("shop/checkout")
+    if log == "archived":  # so that nothing but the fence is in the way
+        await desk.rows("DELETE FROM event")
     before = await desk.everything()
     signal = alerts(name="unseen by others")
     events = incident.decide(stale, signal, POLICY, datetime.now(UTC))
@@ -183,6 +186,12 @@ async def test_what_the_database_will_never_take_is_unreadable_and_leaves_nothin
     with pytest.raises(Unreadable, match="the database refuses it"):
         await save_blindly(desk, replace(step, after=replace(step.after, generation=2**40)))
     assert await desk.value("SELECT count(*) FROM event") == 0
+
+
+async def only_begin(desk: Desk) -> None:
+    signal = alerts(name="racing")
+    async with desk.store.incidents() as transaction:
+        await transaction.begin([(signal.id, signal.kind, signal.key)])
 
 
 async def save_blindly(desk: Desk, step: Step[Incident]) -> None:
