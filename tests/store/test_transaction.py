@@ -13,6 +13,7 @@ import pytest
 from models import incident
 from models.events import Event
 from models.records import Unreadable
+from models.severity import Severity
 from models.state import Incident, evolve
 from models.step import Step, numbered, step_incident
 from models.store.errors import Conflict, Unavailable
@@ -108,13 +109,13 @@ async def test_a_step_that_closes_one_generation_and_opens_the_next_writes_both(
 
 @pytest.mark.parametrize("log", ["kept", "archived"])
 async def test_a_zombie_writes_nothing(desk: Desk, log: str) -> None:
-    await desk.handle(alerts())
+    await desk.handle(alerts(severity=Severity.SEV4))
     stale = await desk.store.reads.incident_by_id(await desk.incident_id("shop/checkout"))
     await desk.acknowledge("shop/checkout")
     if log == "archived":  # so that nothing but the fence is in the way
         await desk.rows("DELETE FROM event")
     before = await desk.everything()
-    signal = alerts(name="unseen by others")
+    signal = alerts(name="unseen by others", severity=Severity.SEV4)
     events = incident.decide(stale, signal, POLICY, datetime.now(UTC))
     with pytest.raises(Conflict, match="another worker"):
         await save_blindly(desk, step_incident(stale, signal, events, POLICY, datetime.now(UTC)))
