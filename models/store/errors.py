@@ -12,6 +12,13 @@ from psycopg import errors
 
 from models.records import Unreadable
 
+_MET_OTHERS = (
+    errors.UniqueViolation,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+)
+
 
 class StoreError(Exception):
     """Nothing was written. The message is one line that says what is wrong and what to do."""
@@ -35,10 +42,12 @@ def translated(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure) as error:
+    except _MET_OTHERS as error:
         raise Conflict(f"another worker was at the same records: {first_line(error)}") from error
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise Unreadable(f"the database refuses it: {first_line(error)}") from error
+    except errors.DiskFull as error:
+        raise Unavailable(f"the disk of PostgreSQL at {place} is full: free some space") from error
     except errors.UndefinedTable as error:
         raise Unavailable(f"the database {place} has no tables of this version: run `tocsin migrate`") from error
     except (psycopg.OperationalError, OSError) as error:

@@ -140,8 +140,9 @@ def write(steps: Iterable[AnyStep], now: datetime) -> tuple[list[Statement], fro
 
 
 def enqueued(delivery: Delivery) -> Statement:
-    """Adds a delivery that follows from no step (a test page)."""
-    return _insert([_Draft(delivery)])
+    """Adds a delivery that follows from no step (a test page); one that is there already stays as it is."""
+    query, arrays = _insert([_Draft(delivery)])
+    return f"{query} ON CONFLICT (id) DO NOTHING", arrays
 
 
 def _insert(drafts: Iterable[_Draft]) -> Statement:

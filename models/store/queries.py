@@ -31,6 +31,8 @@ _I, _E, _R, _A = tables.IncidentRow, tables.EventRow, tables.ReviewRow, tables.A
 _D, _L, _P = tables.DeliveryRow, tables.DeadlineRow, tables.PublicationRow
 _SHOWN_FOR = timedelta(days=92)
 """How long the status page remembers resolved incidents."""
+_LONGEST_LEASE = timedelta(minutes=5)
+"""Bounds the scan for deadlines that are due: those under way are in the index by the end of their lease."""
 _NOW = func.clock_timestamp()
 _STATE, _REVIEW_STATE = cast(_I.state, Text), cast(_R.state, Text)
 _PAGE = col(_D.body)["page"]
@@ -112,7 +114,7 @@ class Queries:
             col(_L.id), col(_L.owner_id), col(_L.name), col(_L.due_at), col(_L.status), col(_L.ended_at)
         ).limit(limit)
         if incident_id is None:
-            armed = col(_L.status).in_(["pending", "claimed"])
+            armed = tables.ARMED
             query = query.where(armed).order_by(col(_L.next_at), col(_L.id))
         else:
             query = query.where(col(_L.owner_id) == incident_id).order_by(col(_L.due_at), col(_L.id))
@@ -161,8 +163,13 @@ class Queries:
 
     async def figures(self) -> Figures:
         """What the metrics show."""
-        live = col(_D.status).in_(["pending", "sending"])
-        due = (col(_L.status).in_(["pending", "claimed"]), col(_L.due_at) <= func.statement_timestamp())
+        live = tables.LIVE
+        now = func.statement_timestamp()
+        due = (
+            tables.ARMED,
+            col(_L.next_at) <= now + _LONGEST_LEASE,
+            col(_L.due_at) <= now,
+        )
         pending = select(col(_D.provider), func.count()).where(live).group_by(col(_D.provider))
         severities = (
             select(col(_I.severity), func.count()).where(col(_I.status) != "resolved").group_by(col(_I.severity))

@@ -199,6 +199,7 @@ async def test_how_pages_fared_is_told_until_it_was_told(desk: Desk) -> None:
 async def test_a_test_page_belongs_to_no_incident(desk: Desk) -> None:
     page = a_test_page()
     await desk.store.outbox.enqueue(page)
+    await desk.store.outbox.enqueue(page)
     [claimed] = await claim(desk)
     assert claimed.delivery == page
     await finish(desk, Delivered("accepted", {"dedup_key": "d"}), claimed)
