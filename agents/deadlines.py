@@ -2,7 +2,8 @@
 fired.
 
 A claimed row is a lease: only the transaction that handles its signal writes `fired`; a lease that ran out is emitted
-again, and the inbox absorbs the repetition because the signal's id derives from the deadline's.
+again, as a signal of its own, because whoever it is meant for may not have existed the first time. A repetition that
+comes too late is stale by the deadline's id.
 """
 
 from __future__ import annotations
@@ -56,8 +57,7 @@ async def emit_due(ledger: Ledger, publish: Publish) -> int:
 
 
 def _signal(row: Due) -> DeadlineReached:
-    signal_id = uuid.uuid5(row.id, "reached")
-    return DeadlineReached(id=signal_id, key=row.key, deadline_id=row.id, name=row.name, due_at=row.due_at)
+    return DeadlineReached(id=uuid.uuid4(), key=row.key, deadline_id=row.id, name=row.name, due_at=row.due_at)
 
 
 async def nap(ledger: Ledger) -> timedelta:

@@ -6,19 +6,18 @@ itself in the inbox and changes nothing. Never sends anything to people and neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from agents.ports import Loaded, PolicyBook, Store
 from models import incident
 from models.deliveries import Provider
-from models.events import Event, IncidentOpened
 from models.policy import Policy
 from models.records import Outgoing, Publish, Record
 from models.signals import AlertsReported, IncidentDeclared, Signal, decode_signal
 from models.state import Incident
-from models.step import Step, numbered, step_incident
+from models.step import Folded, finish, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +30,21 @@ class LifecyclePorts:
     wake_topic: Callable[[Provider], str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    signal: Signal
-    events: list[Event]
-    policy: Policy
-    at: datetime
-
-
 async def run(batch: Sequence[Record], ports: LifecyclePorts) -> None:
     """Handles every signal of the batch, in order, in one transaction. Raises Unreadable, and what the store raises."""
     signals = [decode_signal(record.value) for record in batch]
     async with ports.store.incidents() as transaction:
         loaded = await transaction.begin([(signal.id, signal.kind, signal.key) for signal in signals])
-        decisions = [decision async for decision in _decisions(signals, loaded, ports.policies)]
-        openings = sum(isinstance(event, IncidentOpened) for decision in decisions for event in decision.events)
-        numbers = await transaction.numbers(openings, loaded.now) if openings else []
-        providers = await transaction.save(_steps(decisions, loaded.states, numbers))
+        folded = [one async for one in _fold(signals, loaded, ports.policies)]
+        opened = [one.after.id for one in folded if one.opens and one.after is not None]
+        numbers = await transaction.numbers(len(opened), loaded.now) if opened else []
+        named = dict(zip(opened, numbers, strict=True))
+        providers = await transaction.save([finish(one, named) for one in folded])
     key = signals[0].key.encode() if signals else b""
     await ports.publish([Outgoing(ports.wake_topic(provider), key, b"") for provider in sorted(providers)])
 
 
-async def _decisions(
-    signals: Sequence[Signal], loaded: Loaded[Incident], policies: PolicyBook
-) -> AsyncIterator[_Decision]:
+async def _fold(signals: Sequence[Signal], loaded: Loaded[Incident], policies: PolicyBook) -> AsyncIterator[Folded]:
     """Decides each signal that is seen for the first time, on the state that the ones before it left."""
     states, fresh = dict(loaded.states), set(loaded.fresh)
     for signal in signals:
@@ -64,27 +54,10 @@ async def _decisions(
         state = states.get(signal.key)
         at = max(loaded.now, state.last_at) if state else loaded.now
         policy = await _policy(state, signal, at, policies)
-        events = incident.decide(state, signal, policy, at)
-        for event in events:
-            state = states[signal.key] = incident.evolve(state, event, at)
-        yield _Decision(signal, events, policy, at)
-
-
-def _steps(
-    decisions: Sequence[_Decision], before: Mapping[str, Incident], numbers: Sequence[str]
-) -> list[Step[Incident]]:
-    """Folds the decisions once more, now that every opening has its number, into what is to be written."""
-    states, left = dict(before), iter(numbers)
-    steps = []
-    for decision in decisions:
-        key = decision.signal.key
-        opens = any(isinstance(event, IncidentOpened) for event in decision.events)
-        events = numbered(decision.events, next(left)) if opens else decision.events
-        step = step_incident(states.get(key), decision.signal, events, decision.policy, decision.at)
-        if step.after is not None:
-            states[key] = step.after
-        steps.append(step)
-    return steps
+        folded = fold(state, signal, incident.decide(state, signal, policy, at), policy, at)
+        if folded.after is not None:
+            states[signal.key] = folded.after
+        yield folded
 
 
 async def _policy(state: Incident | None, signal: Signal, at: datetime, policies: PolicyBook) -> Policy:

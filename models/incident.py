@@ -316,11 +316,13 @@ def _command(
                     next_steps=signal.next_steps,
                 )
             ]
-        case SeverityRequested(by=by, severity=severity, reason=reason):
+        case SeverityRequested(by=by, via=via, severity=severity, reason=reason):
             if severity is incident.severity or severity is Severity.INFO:
                 return []
             why = (f"{by} made it {severity}: {reason}",)
-            return _to_severity(incident, severity, why, policy, now, by=by, pages=True)
+            changed = _to_severity(incident, severity, why, policy, now, by=by, pages=True)
+            waited_for = incident.status == "triggered" and not policy.pages(policy.priority(severity, incident.tier))
+            return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case _:
             assert_never(signal)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -43,37 +43,69 @@ class Step(Generic[State]):
     """True when pages not yet sent must not be sent any more (DESIGN: an acknowledgement cancels them)."""
 
 
-def step_incident(
-    before: Incident | None, signal: Signal, events: Sequence[Event], policy: Policy, at: datetime
-) -> Step[Incident]:
-    """Folds `events` into the state and derives ledger and deliveries. Every opened incident must have its number."""
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A signal's events folded into the state, before an incident that it opened has its number."""
+
+    signal_id: uuid.UUID
+    before: Incident | None
+    after: Incident | None
+    changes: tuple[fanout.Change, ...]
+    ledger: tuple[LedgerEntry, ...]
+    policy: Policy
+    at: datetime
+
+    @property
+    def opens(self) -> bool:
+        """True when it opened an incident."""
+        return any(isinstance(change.event, IncidentOpened) for change in self.changes)
+
+
+def fold(before: Incident | None, signal: Signal, events: Sequence[Event], policy: Policy, at: datetime) -> Folded:
+    """Applies `events` to the state, and notes what each did to the deadlines."""
     state = before
-    logged: list[Logged] = []
     entries: list[LedgerEntry] = []
-    reached = signal.deadline_id if isinstance(signal, DeadlineReached) else None
     changes: list[fanout.Change] = []
+    reached = signal.deadline_id if isinstance(signal, DeadlineReached) else None
     for event in events:
         previous = None if isinstance(event, IncidentOpened) else state
         state = incident.evolve(previous, event, at)
         changes.append(fanout.Change(state.seq, event, previous))
-        logged.append(Logged(state.seq, at, event))
-        entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
-    cancels = any(isinstance(event, Acknowledged | IncidentResolved) for event in events)
+        if previous is None or previous.deadlines is not state.deadlines:
+            entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
+    return Folded(signal.id, before, state, tuple(changes), tuple(entries), policy, at)
+
+
+def finish(folded: Folded, numbers: Mapping[uuid.UUID, str]) -> Step[Incident]:
+    """The whole step, once every incident opened in its batch has its number (by incident id). POLICY 14."""
+    before, after = _numbered(folded.before, numbers), _numbered(folded.after, numbers)
+    events = (_entry(change, folded.at, numbers) for change in folded.changes)
     return Step(
-        signal_id=signal.id,
+        signal_id=folded.signal_id,
         before=before,
-        after=state,
-        events=tuple(logged),
-        ledger=tuple(entries),
-        deliveries=() if state is None else fanout.deliveries(changes, state, policy, at),
-        cancels_pages=cancels,
+        after=after,
+        events=tuple(events),
+        ledger=folded.ledger,
+        deliveries=() if after is None else fanout.deliveries(folded.changes, after, folded.policy, folded.at),
+        cancels_pages=any(isinstance(change.event, Acknowledged | IncidentResolved) for change in folded.changes),
     )
+
+
+def _numbered(state: Incident | None, numbers: Mapping[uuid.UUID, str]) -> Incident | None:
+    return replace(state, number=numbers[state.id]) if state is not None and state.id in numbers else state
+
+
+def _entry(change: fanout.Change, at: datetime, numbers: Mapping[uuid.UUID, str]) -> Logged:
+    event = change.event
+    if isinstance(event, IncidentOpened):
+        event = replace(event, number=numbers[event.incident_id])
+    return Logged(change.seq, at, event)
 
 
 def step_review(
     before: Review | None, signal: ReviewSignal, events: Sequence[ReviewEvent], policy: Policy, at: datetime
 ) -> Step[Review]:
-    """The same for a review."""
+    """Folds a review's events and derives ledger and reminders."""
     state = before
     logged: list[Logged] = []
     entries: list[LedgerEntry] = []
@@ -93,8 +125,3 @@ def step_review(
         ledger=tuple(entries),
         deliveries=tuple(deliveries),
     )
-
-
-def numbered(events: Sequence[Event], number: str) -> list[Event]:
-    """`events` with the opening, if there is one, carrying the incident's number."""
-    return [replace(event, number=number) if isinstance(event, IncidentOpened) else event for event in events]

@@ -258,10 +258,10 @@ class _Transaction(Generic[State]):
         cancelled = set()
         for sent in self.store.outbox:
             page = sent.delivery.kind is DeliveryKind.PAGE and str(sent.delivery.incident_id) == owner
-            if page and sent.status == "pending" and not sent.unknown:
+            if page and sent.status == "pending":
                 sent.status = "cancelled"
-            if page and sent.status == "cancelled":
-                cancelled.add(sent.delivery.lane)
+            if page and sent.status == "cancelled" and not sent.unknown:
+                cancelled.add(sent.delivery.lane)  # never sent, so there is nothing to acknowledge
         return cancelled
 
 

@@ -220,3 +220,12 @@ def test_a_huge_annotation_does_not_travel_in_every_message() -> None:
     world = World()
     world.alert(annotations={"summary": "x" * 100_000})
     assert len(world.incident.summary) == 2000
+
+
+def test_who_lowers_it_to_what_wakes_nobody_has_taken_it() -> None:
+    world = World()
+    world.alert()
+    world.set_severity(Severity.SEV4, "a test host")
+    world.advance(hours=2)
+    assert world.pages == ["primary"]
+    assert world.incident.acknowledged_by == "ana"

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from agents import lifecycle, review
 from models.alert import Alert
 from models.deliveries import Provider
+from models.events import Event
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
@@ -27,6 +28,8 @@ from models.signals import (
     UpdateRequested,
     encode_signal,
 )
+from models.state import Incident
+from models.step import Step, finish, fold
 from models.store.store import Store
 
 T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -144,3 +147,11 @@ def reached(deadline: dict[str, Any]) -> DeadlineReached:
 
 def _record(topic: str, signal: Signal | ReviewSignal) -> Record:
     return Record(topic, 0, 0, signal.key.encode(errors="replace"), encode_signal(signal))
+
+
+def step_of(
+    before: Incident | None, signal: Signal, events: Sequence[Event], at: datetime, number: str = ""
+) -> Step[Incident]:
+    """The step that `events` make, with `number` for the incident that they open."""
+    folded = fold(before, signal, events, POLICY, at)
+    return finish(folded, {folded.after.id: number} if folded.opens and folded.after else {})

@@ -15,9 +15,9 @@ from models.events import Event
 from models.records import Unreadable
 from models.severity import Severity
 from models.state import Incident, evolve
-from models.step import Step, numbered, step_incident
+from models.step import Step
 from models.store.errors import Conflict, Unavailable
-from tests.store.desk import POLICY, Desk, alerts
+from tests.store.desk import POLICY, Desk, alerts, step_of
 
 
 async def test_an_incident_is_written_whole(desk: Desk) -> None:
@@ -84,8 +84,8 @@ async def test_a_new_generation_that_opens_meanwhile_is_a_conflict(desk: Desk, o
         racing = asyncio.create_task(only_begin(other_desk))
         await blocked(desk)
         events = incident.decide(loaded.states[late.key], late, POLICY, loaded.now)
-        events = numbered(events, (await transaction.numbers(1, loaded.now))[0])
-        await transaction.save([step_incident(loaded.states[late.key], late, events, POLICY, loaded.now)])
+        [number] = await transaction.numbers(1, loaded.now)
+        await transaction.save([step_of(loaded.states[late.key], late, events, loaded.now, number)])
     with pytest.raises(Conflict, match="opened an incident of the same key"):
         await racing
     assert [row["generation"] for row in await desk.rows("SELECT generation FROM incident ORDER BY 1")] == [1, 2]
@@ -118,7 +118,7 @@ async def test_a_zombie_writes_nothing(desk: Desk, log: str) -> None:
     signal = alerts(name="unseen by others", severity=Severity.SEV4)
     events = incident.decide(stale, signal, POLICY, datetime.now(UTC))
     with pytest.raises(Conflict, match="another worker"):
-        await save_blindly(desk, step_incident(stale, signal, events, POLICY, datetime.now(UTC)))
+        await save_blindly(desk, step_of(stale, signal, events, datetime.now(UTC)))
     assert await desk.everything() == before
 
 
@@ -131,7 +131,7 @@ async def test_a_paused_worker_loses_its_locks_and_everything_it_began(desk: Des
             loaded = await transaction.begin([(signal.id, signal.kind, signal.key)])
             await other_desk.handle(alerts(name="goes on"))  # waits for the lock until the session is ended
             events = incident.decide(loaded.states[signal.key], signal, POLICY, loaded.now)
-            await transaction.save([step_incident(loaded.states[signal.key], signal, events, POLICY, loaded.now)])
+            await transaction.save([step_of(loaded.states[signal.key], signal, events, loaded.now)])
     await desk.handle(signal)
     assert await desk.value("SELECT count(*) FROM event WHERE kind = 'alerts_joined'") == 3
 
@@ -181,8 +181,8 @@ async def test_no_key_or_text_can_poison_the_batch(desk: Desk, key: str) -> None
 
 async def test_what_the_database_will_never_take_is_unreadable_and_leaves_nothing(desk: Desk) -> None:
     signal = alerts()
-    events = numbered(incident.decide(None, signal, POLICY, datetime.now(UTC)), "INC-1")
-    step = step_incident(None, signal, events, POLICY, datetime.now(UTC))
+    events = incident.decide(None, signal, POLICY, datetime.now(UTC))
+    step = step_of(None, signal, events, datetime.now(UTC), "INC-1")
     assert isinstance(step.after, Incident)
     with pytest.raises(Unreadable, match="the database refuses it"):
         await save_blindly(desk, replace(step, after=replace(step.after, generation=2**40)))
