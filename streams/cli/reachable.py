@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import httpx
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from models.policy import Policy
@@ -19,6 +18,7 @@ from models.store.look import Seen, look
 from models.store.migrations import head
 from notifiers.port import Notifier
 from streams import topics
+from streams.cli.broker import partitions
 from streams.cli.client import Client, web_address
 from streams.cli.edge import Code, Fault
 from streams.cli.findings import Finding, fault, ok, warning
@@ -42,33 +42,19 @@ async def broker(settings: Settings) -> list[Finding]:
     kind = "TOCSIN_KAFKA" if settings.kafka else "embedded"
     try:
         async with asyncio.timeout(WITHIN):
-            partitions = await _partitions(address)
+            there = await partitions(address, WITHIN)
     except (KafkaError, OSError) as error:
-        return [
-            fault(
-                "broker",
-                f"{kind} at {address} does not answer ({type(error).__name__})",
-                "start it, or correct TOCSIN_KAFKA",
-            )
-        ]
-    return [ok("broker", f"{kind}, answers at {address}"), *_topics(partitions)]
+        said = f"{kind} at {address} does not answer ({type(error).__name__})"
+        return [fault("broker", said, "start it, or correct TOCSIN_KAFKA")]
+    return [ok("broker", f"{kind}, answers at {address}"), *_topics(there)]
 
 
-async def _partitions(address: str) -> Mapping[str, int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=int(WITHIN * 1000))
-    try:
-        await admin.start()
-        return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-    finally:
-        await admin.close()
-
-
-def _topics(partitions: Mapping[str, int]) -> Iterator[Finding]:
-    missing = [topic.name for topic in topics.TOPICS if topic.name not in partitions]
+def _topics(there: Mapping[str, int]) -> Iterator[Finding]:
+    missing = [topic.name for topic in topics.TOPICS if topic.name not in there]
     other = [
-        f"{topic.name} has {partitions[topic.name]}, expected {topic.partitions}"
+        f"{topic.name} has {there[topic.name]}, expected {topic.partitions}"
         for topic in topics.TOPICS
-        if partitions.get(topic.name, topic.partitions) != topic.partitions
+        if there.get(topic.name, topic.partitions) != topic.partitions
     ]
     if missing:
         yield fault("topics", f"missing: {', '.join(missing)}", "run `tocsin migrate`")
