@@ -104,7 +104,7 @@ def replay(
 async def _replay(brokers: str, stated: str | None, by: str) -> _Outcome:
     """One letter at a time, so that one body is in memory however many there are."""
     found = await read_letters(brokers)
-    chosen = {_chosen(found, stated).id} if stated else {letter.id for letter in found.open()}
+    chosen = {_chosen(found, stated).id} if stated is not None else {letter.id for letter in found.open()}
     outcome = _Outcome()
     if not chosen:
         return outcome
