@@ -10,7 +10,7 @@ from models.severity import ServiceTier, Severity
 from streams.cli.client import By, Client, Reply, connect, read
 from streams.cli.edge import Code, Defaulting, Fault
 from streams.cli.numbers import SINCE_OPEN, Number, pages, whole_number
-from streams.cli.output import AsJson, relative, say, say_fields, say_json, say_table, when
+from streams.cli.output import AsJson, instant, relative, say, say_fields, say_json, say_table, when
 from streams.cli.timeline import told
 from streams.web.api_models import CommandAnswer, DeadlineView, IncidentView, PageView, TimelineEntry
 
@@ -108,7 +108,7 @@ def timeline(number: Number, *, as_json: AsJson = False) -> None:
         say_json(answer)
         return
     entries = read(list[TimelineEntry], answer)
-    rows = [(f"{one.at:%Y-%m-%d %H:%M:%S} UTC", one.kind.replace("_", " "), told(one)) for one in entries]
+    rows = [(instant(one.at), one.kind.replace("_", " "), told(one)) for one in entries]
     say_table(("at", "what", "in words"), rows, "Nothing was decided about it.")
 
 

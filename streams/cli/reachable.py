@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 import httpx
 from aiokafka.errors import KafkaError
 
+from models.deliveries import Provider
 from models.policy import Policy
 from models.statuspage import Publication
 from models.store.errors import StoreError
@@ -25,6 +26,7 @@ from streams.cli.findings import Finding, fault, ok, warning
 from streams.clock import utc_now
 from streams.endpoints import find
 from streams.providers import reach
+from streams.recording import whats_recorded
 from streams.settings import PolicyInForce, Settings, SettingsError
 
 WITHIN: Final = 10.0
@@ -116,7 +118,8 @@ async def web(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
                 "start `tocsin up` or `tocsin web`",
             )
         ]
-    return [*_told(address, health), *await asyncio.to_thread(_token, settings, found)]
+    told = [*_told(address, health), *_recording(settings, found, health)]
+    return [*told, *await asyncio.to_thread(_token, settings, found)]
 
 
 def _health(answer: Any) -> dict[str, Any]:
@@ -134,12 +137,22 @@ def _told(address: str, health: Mapping[str, Any]) -> Iterator[Finding]:
         yield fault("web", f"degraded at {address} ({parts})", "see the worker's log; is one running?")
     else:
         yield fault("web", f"{status} at {address} ({parts})", "see the lines about broker and database")
-    if recording := health.get("recording"):
-        yield warning(
-            "web",
-            f"it records {', '.join(recording)} instead of sending",
-            "see the lines about recording; then restart it",
-        )
+
+
+def _recording(settings: Settings, found: PolicyInForce | None, health: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether web was started with the providers that this environment has."""
+    try:
+        ours = set(whats_recorded(settings, found.policy, os.environ)) if found else set()
+    except SettingsError:
+        return  # told already
+    theirs = set(health.get("recording") or ())
+    if found and theirs != ours:
+        said = f"web records {_listed(theirs)}, with this environment it would be {_listed(ours)}"
+        yield warning("recording", said, "restart web and worker with this environment, or correct it here")
+
+
+def _listed(providers: Collection[str]) -> str:
+    return " and ".join(sorted(providers)) or "nothing"
 
 
 def _token(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
@@ -161,12 +174,13 @@ async def providers(settings: Settings, policy: Policy) -> list[Finding]:
         reached = reach(settings, policy, os.environ, _publishes_nothing)
     except SettingsError as error:
         return [fault("providers", *_halves(str(error)))]
-    asked = {provider: one for provider, one in reached.notifiers.items() if provider not in reached.recording}
+    ours = {Provider.STATUSPAGE, *reached.recording}  # our own page is web's
+    asked = {provider: one for provider, one in reached.notifiers.items() if provider not in ours}
     answers = await asyncio.gather(*(_asked(one) for one in asked.values()))
     return [
         ok(str(provider), "reachable, and takes our credentials")
         if wrong is None
-        else fault(str(provider), *_halves(wrong))
+        else fault(str(provider), wrong, "check the network, its address and our credentials")
         for provider, wrong in zip(asked, answers, strict=True)
     ]
 

@@ -16,8 +16,8 @@ from streams.cli import PARTS
 def test_a_module_has_the_commands_that_the_table_says(module: str) -> None:
     app = typer.Typer()
     importlib.import_module(module).register(app)
-    commands = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
-    groups = [group.name for group in app.registered_groups]
+    commands = [str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands]
+    groups = [str(group.name) for group in app.registered_groups]
     assert sorted([*commands, *groups]) == sorted(PARTS[module])
 
 
