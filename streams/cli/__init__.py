@@ -16,7 +16,8 @@ from streams.cli.output import say
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.run": ("up", "web", "worker", "migrate", "demo"),
-    "streams.cli.incidents": ("incidents", "declare", "ack", "resolve", "escalate", "update", "severity"),
+    "streams.cli.incidents": ("incidents",),
+    "streams.cli.commands": ("declare", "ack", "resolve", "escalate", "update", "severity"),
     "streams.cli.pages": ("page",),
     "streams.cli.deliveries": ("deliveries",),
     "streams.cli.deadlines": ("deadlines",),

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import typer
 
 from streams.cli.client import By, Client, connect, read
+from streams.cli.commands import Key
 from streams.cli.edge import Code, Fault
-from streams.cli.incidents import Key
 from streams.cli.output import AsJson, complain, plain, say, say_json
 from streams.web.api_models import DeliveryView, PageTestAnswer
 
