@@ -54,14 +54,14 @@ def plain(text: str) -> str:
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
 
 
-def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Aligned columns; the last one is cut to the terminal's width. `empty` is said when there are no rows."""
+def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, whole: bool = False) -> None:
+    """Aligned columns; the last one is cut to the terminal's width unless `whole`. `empty` is said for no rows."""
     cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
     if not cells:
         say(empty)
         return
     widths = [max(map(_width, column)) for column in zip(headings, *cells, strict=True)]
-    room = _room(sum(widths[:-1]) + len(_GAP) * (len(widths) - 1))
+    room = None if whole else _room(sum(widths[:-1]) + len(_GAP) * (len(widths) - 1))
     for row in ([heading.upper() for heading in headings], *cells):
         *before, last = row
         padded = [_coloured(cell, width) for cell, width in zip(before, widths, strict=False)]
