@@ -16,9 +16,9 @@ from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, che
 
 SUPPORTED: Final = ((3, 11), (3, 13))
 _SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "record_only")
-_SECRET: Final = (
+_HIDDEN: Final = (
     "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
-    "slack_signing_secret", "heartbeat_url",
+    "slack_signing_secret", "heartbeat_url", "pagerduty_events_url", "pagerduty_api_url", "slack_api_url",
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def environment(settings: Settings) -> Iterator[Finding]:
     shown = [
         f"{PREFIX}{name.upper()}={getattr(settings, name)}" for name in _SHOWN if name in settings.model_fields_set
     ]
-    hidden = [f"{PREFIX}{name.upper()} (set)" for name in _SECRET if getattr(settings, name)]
+    hidden = [f"{PREFIX}{name.upper()} (set)" for name in _HIDDEN if name in settings.model_fields_set]
     yield ok("settings", ", ".join((*shown, *hidden)) or "nothing is set: everything is embedded, on this machine only")
     try:
         check_exposure(settings)
@@ -66,8 +66,8 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
         if state == "set":
             yield ok(f"level {name}", f"{variable} is set")
         else:
-            what = "the same people as the level before" if state != "not set" else "nobody"
-            yield warning(f"level {name}", f"{variable} is {state}: it pages {what}", f"set {variable}")
+            whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
+            yield warning(f"level {name}", f"{variable} is not set, so it pages {whom}", f"set {variable}")
     if settings.pagerduty_api_token is None and "pagerduty" not in recorded:
         yield warning(
             "acknowledgement",

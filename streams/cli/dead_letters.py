@@ -13,14 +13,14 @@ import typer
 from aiokafka.errors import KafkaError
 
 from models.records import Unreadable
+from streams.cli.broker import broker_address
 from streams.cli.client import By
 from streams.cli.edge import Code, Defaulting, Fault
 from streams.cli.letters import Found, Letter, NoTopicError, marker, original, read_letters, whole_letters
 from streams.cli.output import AsJson, complain, relative, say, say_json, say_table
 from streams.clock import utc_now
-from streams.endpoints import find
 from streams.producer import Producer
-from streams.settings import Settings, read_settings
+from streams.settings import read_settings
 
 _SHORTEST: Final = 6
 """Characters of an id that are enough to name a letter."""
@@ -104,7 +104,7 @@ def replay(
 async def _replay(brokers: str, stated: str | None, by: str) -> _Outcome:
     """One letter at a time, so that one body is in memory however many there are."""
     found = await read_letters(brokers)
-    chosen = {_chosen(found, stated).id} if stated else {letter.id for letter in found.open()}
+    chosen = {_chosen(found, stated).id} if stated is not None else {letter.id for letter in found.open()}
     outcome = _Outcome()
     if not chosen:
         return outcome
@@ -129,16 +129,6 @@ def _chosen(found: Found, stated: str) -> Letter:
     if begun:
         raise Fault(f"{len(begun)} dead letters begin with {stated}: give more of the id", Code.USAGE)
     raise Fault(f"there is no dead letter {stated!r}: see `tocsin dead-letters list --all`", Code.NOT_FOUND)
-
-
-def broker_address(settings: Settings) -> str:
-    """Where Kafka answers: as configured, else the embedded broker of an `up` that runs. Raises Fault."""
-    if found := settings.kafka or find(settings.data_dir, "broker"):
-        return found
-    raise Fault(
-        f"no `tocsin up` runs on {settings.data_dir}: start it, correct TOCSIN_DATA_DIR, or set TOCSIN_KAFKA",
-        Code.UNREACHABLE,
-    )
 
 
 def _with_broker(brokers: str, work: Coroutine[Any, Any, _T]) -> _T:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.client import connect, read
-from streams.cli.numbers import whole_number
+from streams.cli.numbers import by_id, whole_number
 from streams.cli.output import AsJson, relative, say_json, say_table, when
 from streams.web.api_models import DeadlineView
 
@@ -24,18 +24,16 @@ def deadlines(
             answer = client.get("deadlines", limit=limit)
         else:
             answer = client.get("incidents", whole_number(client, number), "deadlines")[:limit]
+        names = {} if as_json else by_id(client)
     if as_json:
         say_json(answer)
         return
     rows = [
-        (when(row.due_at), row.name, row.status, relative(row.ended_at), row.incident_id)
+        (when(row.due_at), row.name, row.status, relative(row.ended_at), names.get(row.incident_id, row.incident_id))
         for row in read(list[DeadlineView], answer)
     ]
-    say_table(
-        ("due", "what", "status", "ended", "incident id"),
-        rows,
-        "No deadlines are armed." if number is None else "It has none.",
-    )
+    headings = ("due", "what", "status", "ended", "incident")
+    say_table(headings, rows, "No deadlines are armed." if number is None else "It has none.")
 
 
 def register(app: typer.Typer) -> None:

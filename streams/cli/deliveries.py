@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.client import Client, connect, read
-from streams.cli.numbers import whole_number
+from streams.cli.numbers import Numbers, by_id, whole_number
 from streams.cli.output import AsJson, relative, say_fields, say_json, say_table, when
 from streams.web.api_models import DeliveryView
 
@@ -27,12 +27,13 @@ def deliveries(
     delivery_id = _id(which)
     with connect() as client:
         answer = client.get("deliveries", str(delivery_id)) if delivery_id else _list(client, which, limit)
+        names = {} if as_json else by_id(client)
     if as_json:
         say_json(answer)
     elif delivery_id:
-        _show(read(DeliveryView, answer))
+        _show(read(DeliveryView, answer), names)
     else:
-        _table(read(list[DeliveryView], answer))
+        _table(read(list[DeliveryView], answer), names)
 
 
 def _list(client: Client, which: str | None, limit: int) -> object:
@@ -48,25 +49,34 @@ def _id(which: str | None) -> uuid.UUID | None:
         return None
 
 
-def _table(rows: list[DeliveryView]) -> None:
-    headings = ("id", "created", "provider", "what", "status", "attempts", "next", "detail")
-    cells = [_cells(row) for row in rows]
-    say_table(headings, cells, "No deliveries.")
+def _table(rows: list[DeliveryView], names: Numbers) -> None:
+    headings = ("id", "created", "incident", "provider", "what", "status", "attempts", "next", "detail")
+    say_table(headings, [_cells(row, names) for row in rows], "No deliveries.")
 
 
-def _cells(row: DeliveryView) -> tuple[object, ...]:
-    created, following = relative(row.created_at), relative(row.next_at)
-    return row.id, created, row.provider, _what(row), _status(row), row.attempts, following, row.detail
+def _cells(row: DeliveryView, names: Numbers) -> tuple[object, ...]:
+    of, following = names.get(row.incident_id, row.incident_id) or "-", relative(row.next_at)
+    return (
+        row.id,
+        relative(row.created_at),
+        of,
+        row.provider,
+        _what(row),
+        _status(row),
+        row.attempts,
+        following,
+        row.detail,
+    )
 
 
 def _status(row: DeliveryView) -> str:
     return "recorded" if row.recorded else row.status
 
 
-def _show(row: DeliveryView) -> None:
+def _show(row: DeliveryView, names: Numbers) -> None:
     say_fields([
         ("delivery", row.id),
-        ("of incident", row.incident_id),
+        ("of incident", names.get(row.incident_id, row.incident_id)),
         ("provider", row.provider),
         ("what", _what(row)),
         ("status", _status(row)),

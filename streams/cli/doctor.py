@@ -25,7 +25,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         say_json({"ok": not faults, "findings": [asdict(finding) for finding in findings]})
     else:
         rows = [(finding.state, finding.subject, _words(finding)) for finding in findings]
-        say_table(("state", "what", "finding"), rows, "")
+        say_table(("state", "what", "finding"), rows, "", whole=True)
         say()
         say(f"{_count(faults, 'fault')}, {_count(sum(one.state == 'warning' for one in findings), 'warning')}.")
     if faults:

@@ -126,7 +126,8 @@ def _flushed(code: int) -> int:
 def _unwritten(error: OSError) -> Code:
     """Nobody reads on, or the disk is full: what remains must not fail again when Python itself flushes it at exit."""
     if not isinstance(error, BrokenPipeError):
-        complain(f"{error.filename or 'the output'} could not be written: {error.strerror or error}")
+        what = f"{error.filename} cannot be used" if error.filename else "the output could not be written"
+        complain(f"{what}: {error.strerror or error}")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from models.alert import read_envelope
 from models.records import Outgoing, Record, Unreadable
 from models.webhook_record import read_stamp, webhook_record
 from streams import topics
+from streams.cli.broker import partitions as topic_partitions
 
 REPLAYED: Final = "replayed"
 REPLAYED_AT: Final = "replayed_at"
@@ -31,6 +31,7 @@ _ABOUT: Final = frozenset({"dead_letter_id", "dead_topic", "dead_reason", "dead_
 _FETCH_BYTES: Final = topics.MAX_RECORD_BYTES + topics.BATCH_OVERHEAD_BYTES
 _READ_WITHIN: Final = 60.0
 """Seconds without a record until the broker counts as away."""
+_ANSWER_WITHIN: Final = 15.0
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -68,7 +69,7 @@ class Found:
 async def read_letters(brokers: str) -> Found:
     """Reads the topic from its beginning to where it ends now; no body is kept, however many there are.
 
-    Raises ConnectionError when the broker does not answer, NoTopicError when there is no such topic.
+    Raises KafkaError or OSError when the broker does not answer, NoTopicError when there is no such topic.
     """
     letters: dict[str, Letter] = {}
     replayed: set[str] = set()
@@ -126,7 +127,7 @@ def _letter(record: Record) -> Letter:
         at=_instant(headers.get("dead_at", b"")),
         sender=_text(headers.get("sender", b"")) or "-",
         size=len(record.value or b""),
-        refused=headers.get("webhook_id") == headers.get("dead_letter_id"),
+        refused=headers.get("webhook_id", b"") == headers.get("dead_letter_id"),
         record=record,
     )
 
@@ -145,8 +146,11 @@ def _instant(value: bytes) -> datetime:
 
 async def _records(brokers: str) -> AsyncGenerator[Record, None]:
     """From the first record to the last that was there at the start, whatever is written meanwhile."""
+    count = (await topic_partitions(brokers, _ANSWER_WITHIN)).get(topics.DEAD_LETTERS)
+    if count is None:
+        raise NoTopicError(topics.DEAD_LETTERS)
     async with _consumer(brokers) as consumer:
-        partitions = [TopicPartition(topics.DEAD_LETTERS, one) for one in await _partitions(consumer)]
+        partitions = [TopicPartition(topics.DEAD_LETTERS, one) for one in range(count)]
         consumer.assign(partitions)
         ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
@@ -167,18 +171,10 @@ async def _consumer(brokers: str) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=_FETCH_BYTES,
-        request_timeout_ms=15_000,
+        request_timeout_ms=int(_ANSWER_WITHIN * 1000),
     )
     try:
         await consumer.start()
         yield consumer
-    except (KafkaError, OSError) as error:
-        raise ConnectionError(f"{type(error).__name__}") from error
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer) -> list[int]:
-    if topics.DEAD_LETTERS not in await consumer.topics():
-        raise NoTopicError(topics.DEAD_LETTERS)
-    return sorted(consumer.partitions_for_topic(topics.DEAD_LETTERS) or ())

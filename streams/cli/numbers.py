@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final
 
 import typer
@@ -16,6 +17,8 @@ from streams.web.api_models import IncidentPage, IncidentView
 Number = Annotated[
     str, typer.Argument(metavar="INCIDENT", help="INC-2026-1121-001, or just 001 for one of today or still open.")
 ]
+Numbers = Mapping[uuid.UUID | None, str]
+"""Incidents' numbers by their ids."""
 SINCE_OPEN: Final = ("triggered", "acknowledged")
 PAGE: Final = 200
 _NUMBER: Final = re.compile(r"[A-Z0-9-]{1,60}")
@@ -63,6 +66,12 @@ def pages(
         left = None if left is None else left - len(page.incidents)
         if after is None:
             return
+
+
+def by_id(client: Client) -> Numbers:
+    """The numbers of the newest incidents and of all that are open, for answers that name an incident by its id."""
+    newest, still_open = pages(client, limit=PAGE), pages(client, SINCE_OPEN)
+    return {one.id: one.number for one in (*newest, *still_open)}
 
 
 def _current(client: Client) -> Iterator[IncidentView]:

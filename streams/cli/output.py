@@ -10,12 +10,11 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
-from models.severity import describe
 from streams.clock import utc_now
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -55,14 +54,14 @@ def plain(text: str) -> str:
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
 
 
-def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Aligned columns; the last one is cut to the terminal's width. `empty` is said when there are no rows."""
+def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, whole: bool = False) -> None:
+    """Aligned columns; the last one is cut to the terminal's width unless `whole`. `empty` is said for no rows."""
     cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
     if not cells:
         say(empty)
         return
     widths = [max(map(_width, column)) for column in zip(headings, *cells, strict=True)]
-    room = _room(sum(widths[:-1]) + len(_GAP) * (len(widths) - 1))
+    room = None if whole else _room(sum(widths[:-1]) + len(_GAP) * (len(widths) - 1))
     for row in ([heading.upper() for heading in headings], *cells):
         *before, last = row
         padded = [_coloured(cell, width) for cell, width in zip(before, widths, strict=False)]
@@ -79,7 +78,12 @@ def say_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 def when(at: datetime | None) -> str:
     """`2026-11-21 09:30:05 UTC (4 min ago)`; a dash for never."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({relative(at)})" if at else "-"
+    return f"{instant(at)} ({relative(at)})" if at else "-"
+
+
+def instant(at: datetime) -> str:
+    """`2026-11-21 09:30:05 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def relative(at: datetime | None) -> str:
@@ -93,7 +97,7 @@ def relative(at: datetime | None) -> str:
 
 
 def _roughly(span: timedelta) -> str:
-    """One unit is enough, two where one is too coarse: `45 s`, `4 min`, `1 h 20 min`, `3 d`."""
+    """One unit is enough, two where one is too coarse: `45 s`, `4 min`, `1 h 20 min`, `1 d 23 h`, `9 d`."""
     seconds = int(span.total_seconds())
     if seconds < 60:
         return f"{max(seconds, 1)} s"
@@ -102,7 +106,8 @@ def _roughly(span: timedelta) -> str:
     if seconds < 86_400:
         hours, minutes = seconds // 3600, seconds % 3600 // 60
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
-    return describe(timedelta(days=seconds // 86_400))
+    days, hours = seconds // 86_400, seconds % 86_400 // 3600
+    return f"{days} d {hours} h" if hours and days < 7 else f"{days} d"
 
 
 def _room(taken: int) -> int | None:

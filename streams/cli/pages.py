@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from streams.cli.client import By, Client, connect, read
+from streams.cli.commands import Key
 from streams.cli.edge import Code, Fault
-from streams.cli.incidents import Key
-from streams.cli.output import AsJson, complain, say, say_json
+from streams.cli.output import AsJson, complain, plain, say, say_json
 from streams.web.api_models import DeliveryView, PageTestAnswer
 
 FOLLOW: Final = 15.0
@@ -37,7 +37,7 @@ def page(
         if not as_json:
             say(f"A test page to {asked.level} is on its way (delivery {asked.delivery_id}).")
         if asked.recording:
-            complain("no PagerDuty key is configured: the page is recorded, nobody is paged; see `tocsin doctor`")
+            complain("pages are only recorded here, so nobody is paged; see `tocsin doctor` for why")
         followed = _followed(client, asked, wait) if wait else None
     if as_json:
         say_json({**reply.body, "delivery": followed.model_dump(mode="json") if followed else None})
@@ -59,7 +59,7 @@ def _judge(row: DeliveryView, *, as_json: bool) -> None:
     how = f": {row.detail}" if row.detail else ""
     if row.status == "delivered":
         if not as_json:
-            say(f"{'Recorded' if row.recorded else 'Delivered'}{how}.")
+            say(f"{plain(row.detail).capitalize()}." if row.recorded else f"Delivered{how}.")
         return
     if row.status in _UNDER_WAY:
         raise Fault(

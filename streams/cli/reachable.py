@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 import httpx
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from models.deliveries import Provider
 from models.policy import Policy
 from models.statuspage import Publication
 from models.store.errors import StoreError
@@ -19,12 +19,14 @@ from models.store.look import Seen, look
 from models.store.migrations import head
 from notifiers.port import Notifier
 from streams import topics
+from streams.cli.broker import partitions
 from streams.cli.client import Client, web_address
 from streams.cli.edge import Code, Fault
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.clock import utc_now
 from streams.endpoints import find
 from streams.providers import reach
+from streams.recording import whats_recorded
 from streams.settings import PolicyInForce, Settings, SettingsError
 
 WITHIN: Final = 10.0
@@ -42,33 +44,19 @@ async def broker(settings: Settings) -> list[Finding]:
     kind = "TOCSIN_KAFKA" if settings.kafka else "embedded"
     try:
         async with asyncio.timeout(WITHIN):
-            partitions = await _partitions(address)
+            there = await partitions(address, WITHIN)
     except (KafkaError, OSError) as error:
-        return [
-            fault(
-                "broker",
-                f"{kind} at {address} does not answer ({type(error).__name__})",
-                "start it, or correct TOCSIN_KAFKA",
-            )
-        ]
-    return [ok("broker", f"{kind}, answers at {address}"), *_topics(partitions)]
+        said = f"{kind} at {address} does not answer ({type(error).__name__})"
+        return [fault("broker", said, "start it, or correct TOCSIN_KAFKA")]
+    return [ok("broker", f"{kind}, answers at {address}"), *_topics(there)]
 
 
-async def _partitions(address: str) -> Mapping[str, int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=int(WITHIN * 1000))
-    try:
-        await admin.start()
-        return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-    finally:
-        await admin.close()
-
-
-def _topics(partitions: Mapping[str, int]) -> Iterator[Finding]:
-    missing = [topic.name for topic in topics.TOPICS if topic.name not in partitions]
+def _topics(there: Mapping[str, int]) -> Iterator[Finding]:
+    missing = [topic.name for topic in topics.TOPICS if topic.name not in there]
     other = [
-        f"{topic.name} has {partitions[topic.name]}, expected {topic.partitions}"
+        f"{topic.name} has {there[topic.name]}, expected {topic.partitions}"
         for topic in topics.TOPICS
-        if partitions.get(topic.name, topic.partitions) != topic.partitions
+        if there.get(topic.name, topic.partitions) != topic.partitions
     ]
     if missing:
         yield fault("topics", f"missing: {', '.join(missing)}", "run `tocsin migrate`")
@@ -130,7 +118,8 @@ async def web(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
                 "start `tocsin up` or `tocsin web`",
             )
         ]
-    return [*_told(address, health), *await asyncio.to_thread(_token, settings, found)]
+    told = [*_told(address, health), *_recording(settings, found, health)]
+    return [*told, *await asyncio.to_thread(_token, settings, found)]
 
 
 def _health(answer: Any) -> dict[str, Any]:
@@ -148,12 +137,22 @@ def _told(address: str, health: Mapping[str, Any]) -> Iterator[Finding]:
         yield fault("web", f"degraded at {address} ({parts})", "see the worker's log; is one running?")
     else:
         yield fault("web", f"{status} at {address} ({parts})", "see the lines about broker and database")
-    if recording := health.get("recording"):
-        yield warning(
-            "web",
-            f"it records {', '.join(recording)} instead of sending",
-            "see the lines about recording; then restart it",
-        )
+
+
+def _recording(settings: Settings, found: PolicyInForce | None, health: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether web was started with the providers that this environment has."""
+    try:
+        ours = set(whats_recorded(settings, found.policy, os.environ)) if found else set()
+    except SettingsError:
+        return  # told already
+    theirs = set(health.get("recording") or ())
+    if found and theirs != ours:
+        said = f"web records {_listed(theirs)}, with this environment it would be {_listed(ours)}"
+        yield warning("recording", said, "restart web and worker with this environment, or correct it here")
+
+
+def _listed(providers: Collection[str]) -> str:
+    return " and ".join(sorted(providers)) or "nothing"
 
 
 def _token(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
@@ -175,12 +174,13 @@ async def providers(settings: Settings, policy: Policy) -> list[Finding]:
         reached = reach(settings, policy, os.environ, _publishes_nothing)
     except SettingsError as error:
         return [fault("providers", *_halves(str(error)))]
-    asked = {provider: one for provider, one in reached.notifiers.items() if provider not in reached.recording}
+    ours = {Provider.STATUSPAGE, *reached.recording}  # our own page is web's
+    asked = {provider: one for provider, one in reached.notifiers.items() if provider not in ours}
     answers = await asyncio.gather(*(_asked(one) for one in asked.values()))
     return [
         ok(str(provider), "reachable, and takes our credentials")
         if wrong is None
-        else fault(str(provider), *_halves(wrong))
+        else fault(str(provider), wrong, "check the network, its address and our credentials")
         for provider, wrong in zip(asked, answers, strict=True)
     ]
 

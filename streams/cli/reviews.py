@@ -11,8 +11,8 @@ import typer
 from models.policy import parse_duration
 from models.severity import Priority
 from streams.cli.client import By, Client, connect, read
+from streams.cli.commands import Key, settled
 from streams.cli.edge import Code, Defaulting, Fault
-from streams.cli.incidents import Key, settled
 from streams.cli.numbers import Number, whole_number
 from streams.cli.output import AsJson, relative, say, say_json, say_table, when
 from streams.clock import utc_now

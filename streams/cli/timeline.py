@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
+from streams.cli.output import instant
 from streams.web.api_models import TimelineEntry
 
 _Event = Mapping[str, Any]
@@ -15,8 +17,12 @@ def told(entry: TimelineEntry) -> str:
     sentence = _SENTENCES.get(entry.kind)
     try:
         return sentence(entry.event) if sentence else _as_it_is(entry.event)
-    except (KeyError, TypeError, AttributeError):  # of another version
+    except (KeyError, TypeError, ValueError, AttributeError):  # of another version
         return _as_it_is(entry.event)
+
+
+def _at(stated: str) -> str:
+    return instant(datetime.fromisoformat(stated))
 
 
 def _as_it_is(event: _Event) -> str:
@@ -38,12 +44,17 @@ def _severity(event: _Event) -> str:
 
 
 def _planned(event: _Event) -> str:
-    pending = [f"{one['severity']} at {one['due_at']}: {one['why']}" for one in event["pending"]]
+    pending = [f"{one['severity']} at {_at(one['due_at'])}: {one['why']}" for one in event["pending"]]
     return "; ".join(pending) or "nothing is pending any more"
 
 
 def _paged(event: _Event) -> str:
     return f"{event['level']} (page {event['ordinal']}, {event['reason']}, by {event['by']})"
+
+
+def _received(event: _Event) -> str:
+    due = event["acknowledge_due"]
+    return f"page {event['ordinal']} has arrived" + (f"; to be acknowledged by {_at(due)}" if due else "")
 
 
 def _failed(event: _Event) -> str:
@@ -57,7 +68,7 @@ def _said(event: _Event) -> str:
 
 def _resolved(event: _Event) -> str:
     note = f": {event['note']}" if event["note"] else ""
-    owed = f"; postmortem due {event['postmortem_due']}" if event["postmortem_due"] else ""
+    owed = f"; postmortem due {_at(event['postmortem_due'])}" if event["postmortem_due"] else ""
     return f"by {event['by']} via {event['via']}{note}{owed}"
 
 
@@ -65,7 +76,7 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "incident_opened": _opened,
     "incident_reopened": lambda event: str(event["why"]),
     "alerts_joined": _joined,
-    "alerts_seen": lambda event: f"still firing; stale at {event['stale_due']}",
+    "alerts_seen": lambda event: f"still firing; stale at {_at(event['stale_due'])}",
     "group_truncated": lambda event: (
         "alerts that are not listed" if event["unlisted"] else "all alerts are listed again"
     ),
@@ -74,14 +85,12 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "severity_changed": _severity,
     "reclassification_planned": _planned,
     "level_paged": _paged,
-    "page_received": lambda event: (
-        f"page {event['ordinal']} has arrived; to be acknowledged by {event['acknowledge_due']}"
-    ),
+    "page_received": _received,
     "page_failed": _failed,
     "escalation_exhausted": lambda event: f"{event['pages']} pages and no answer",
     "acknowledged": lambda event: f"by {event['by']} via {event['via']}",
     "update_posted": _said,
-    "alerts_went_stale": lambda event: f"nobody has mentioned them since before {event['stale_due']}",
+    "alerts_went_stale": lambda event: f"nobody has mentioned them since before {_at(event['stale_due'])}",
     "incident_resolved": _resolved,
     "deadline_passed": lambda event: str(event["name"]),
 }

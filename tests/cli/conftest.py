@@ -20,7 +20,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from streams.cli import app
+from streams.cli import command_line
 from streams.settings import Bind, Settings
 from tests.web.conftest import served
 from tests.web.world import World, webhook
@@ -47,7 +47,7 @@ class Operator:
 
     def types(self, *words: str) -> Result:
         """Runs a command here."""
-        return CliRunner().invoke(app, list(words), env=self.environment())
+        return CliRunner().invoke(command_line(words), list(words), env=self.environment())
 
     def gets(self, *words: str) -> str:
         """The same for one that must do what it is asked; what it said."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams import endpoints
+from streams.cli import edge
 from streams.runlock import sole_run
 from tests.cli.conftest import Operator, alert
 from tests.web.world import World
@@ -223,3 +224,16 @@ def test_help_names_every_command_and_the_exit_codes(lonely: Operator) -> None:
     assert all(command in said for command in _COMMANDS)
     assert "Exit codes:" in said
     assert lonely.gets("--version").startswith("tocsin ")
+
+
+def test_a_bug_is_one_line_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise KeyError("missing\n\x1b[2J")  # noqa: TRY301 (the place is what is looked at)
+    except KeyError as error:
+        edge.on_bug(KeyError, error, error.__traceback__)
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "tocsin: this is a bug in Tocsin, please report it with this line: KeyError at test_edges.py:"
+    )
+    assert said.count("\n") == 1
+    assert "\x1b" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_tail_names_an_incident_of_today_or_still_open_and_never_one_of_two(op
     alert(operator, alertname="DiskFull")
     yesterday = f"INC-{utc_now() - timedelta(days=1):%Y-%m%d}"
     states = world.store.incidents_by_id
-    by_number = {one.number: key for key, one in states.items()}
+    by_number = {one.number: incident_id for incident_id, one in states.items()}
     second = by_number[number("002")]
     states[second] = replace(states[second], number=f"{yesterday}-007")
     assert f"{yesterday}-007 acknowledged" in operator.gets("ack", "007")
@@ -96,7 +97,7 @@ def test_a_list_is_continued_over_the_pages_of_the_api(operator: Operator, world
     alert(operator)
     [one] = world.store.incidents_by_id.values()
     for ordinal in range(2, 460):
-        made = replace(one, number=number(f"{ordinal:03}"), id=type(one.id)(int=ordinal), key=f"{one.key}/{ordinal}")
+        made = replace(one, number=number(f"{ordinal:03}"), id=UUID(int=ordinal), key=f"{one.key}/{ordinal}")
         world.store.incidents_by_id[made.id] = made
     assert len(operator.reads("incidents", "list", "--limit", "450")) == 450
     assert len(operator.reads("incidents", "list")) == 50
