@@ -40,7 +40,7 @@ class Step(Generic[State]):
     ledger: tuple[LedgerEntry, ...]
     deliveries: tuple[Delivery, ...]
     cancels_pages: bool = False
-    """True when pages not yet sent must not be sent any more (DESIGN: an acknowledgement cancels them)."""
+    """True when pages not yet sent must not be sent any more (docs/decisions/0008: an acknowledgement cancels them)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def _explain(fault: Any) -> str:
 
 
 def check_exposure(settings: Settings) -> None:
-    """Without tokens only this machine may reach us (DESIGN, decision 16). Raises SettingsError."""
+    """Without tokens only this machine may reach us. Raises SettingsError."""
     if settings.web_bind.is_loopback:
         return
     missing = [

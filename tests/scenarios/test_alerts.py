@@ -1,4 +1,4 @@
-"""Stories of alerts: how they join, resolve, come back, fall silent. DESIGN: identity, resolving; POLICY 7, 14, 22,
+"""Stories of alerts: how they join, resolve, come back, fall silent. docs/decisions/0005; POLICY 7, 14, 22,
 24.
 """
 

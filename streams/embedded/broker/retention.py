@@ -1,6 +1,6 @@
 """What leaves the log, and when: by age, by size, and by need of room.
 
-Never deletes what a registered group has not committed (DESIGN: nothing acknowledged is lost), whatever the limits say;
+Never deletes what a registered group has not committed (nothing acknowledged is lost), whatever the limits say;
 then the log fills up and produce is refused. Where room is needed, only what every registered group has consumed goes
 before its time, so a topic that nobody has registered for (dead letters, say) keeps its full age.
 """
