@@ -11,12 +11,14 @@ from streams.child import Child
 from streams.endpoints import kept_port
 from streams.recording import whats_recorded
 from streams.settings import Settings, check_exposure, policy_in_force
+from streams.trust import trusted
 
 
 def checked(settings: Settings) -> None:
     """What would keep any of the processes from starting, found before one is. Raises SettingsError."""
     check_exposure(settings)
     whats_recorded(settings, policy_in_force(settings).policy, os.environ)
+    trusted(settings.ca_file)
 
 
 def plan(settings: Settings) -> Iterator[Child]:

@@ -98,6 +98,20 @@ def _secret_http_url(url: SecretStr) -> SecretStr:
     return SecretStr(_http_url(url.get_secret_value()))
 
 
+def _brokers(text: str) -> str:
+    for broker in text.split(","):
+        host, colon, port = broker.strip().rpartition(":")
+        if not (host and colon and port.isascii() and port.isdigit()):
+            raise ValueError(f"{broker.strip()!r} is not a broker's address; write HOST:PORT,HOST:PORT")
+    return text
+
+
+def _postgresql_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("not a PostgreSQL address; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return url
+
+
 Url = Annotated[str, AfterValidator(_http_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
 """An address that is a capability: whoever knows it may use it."""
@@ -108,8 +122,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    kafka: str | None = None
-    database_url: SecretStr | None = None
+    kafka: Annotated[str, AfterValidator(_brokers)] | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = None
     data_dir: Path = Path(".tocsin")
     web_bind: Annotated[Bind, NoDecode, BeforeValidator(parse_bind)] = Bind("127.0.0.1", 8080)
     policy: str = "default"

@@ -82,24 +82,24 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
     policy = policy_in_force(settings)
-    store = await Store.open(database_url(settings))
-    reached = reach(settings, policy.policy, os.environ, store.publish)
-    for provider, why in reached.recording.items():
-        log.warning("%s is recorded, not sent: %s", provider, why)
-    try:
-        async with Producer(brokers) as producer, store.ledger.alarm() as alarm:
-            await store.save_policy(policy.version, policy.policy.name, policy.text)
-            couriers = {
-                provider: Courier(
-                    notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider]
-                )
-                for provider, notifier in reached.notifiers.items()
-            }
-            yield Worker(store, producer, policy, couriers, alarm)
-    finally:
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(database_url(settings))
+        stack.push_async_callback(store.close)  # first: an open pool keeps this process from ending
+        reached = reach(settings, policy.policy, os.environ, store.publish)
         for notifier in reached.notifiers.values():
-            await notifier.close()
-        await store.close()
+            stack.push_async_callback(notifier.close)
+        for provider, why in reached.recording.items():
+            log.warning("%s is recorded, not sent: %s", provider, why)
+        producer = await stack.enter_async_context(Producer(brokers))
+        alarm = await stack.enter_async_context(store.ledger.alarm())
+        await store.save_policy(policy.version, policy.policy.name, policy.text)
+        couriers = {
+            provider: Courier(
+                notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider]
+            )
+            for provider, notifier in reached.notifiers.items()
+        }
+        yield Worker(store, producer, policy, couriers, alarm)
 
 
 def _ports(worker: Worker) -> Ports:

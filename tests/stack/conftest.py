@@ -23,10 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Running:
     """The stack of one kind of broker; a fresh one where a test left the last one unusable."""
 
-    def __init__(
-        self, broker: str, request: pytest.FixtureRequest, peer: Providers, folders: pytest.TempPathFactory
-    ) -> None:
-        self._kafka = str(request.getfixturevalue("kafka_bootstrap")) if broker == "kafka" else None
+    def __init__(self, kafka: str | None, peer: Providers, folders: pytest.TempPathFactory) -> None:
+        self._kafka = kafka
         self._peer = peer
         self._folders = folders
         self.stack: Stack | None = None
@@ -44,8 +42,9 @@ class Running:
 
 @pytest.fixture(scope="session", params=["embedded", "kafka"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    kafka = str(request.getfixturevalue("kafka_bootstrap")) if request.param == "kafka" else None
     with providers() as peer:
-        running = Running(request.param, request, peer, tmp_path_factory)
+        running = Running(kafka, peer, tmp_path_factory)
         try:
             yield running
         finally:

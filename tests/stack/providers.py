@@ -1,4 +1,4 @@
-"""PagerDuty and Slack on loopback for processes under test: the peer of the notifiers' tests, in a thread of its own."""
+"""PagerDuty and Slack on loopback for processes under test: the peer of the notifiers' tests, in its own thread."""
 
 from __future__ import annotations
 

@@ -169,7 +169,8 @@ class Stack:
         self.up.end()
 
     def stop(self) -> None:
-        for command in reversed(self.commands):
+        """`up` first: what it needs must not go away under it."""
+        for command in sorted(self.commands, key=lambda command: command is not self.up):
             command.stop()
         self.client.close()
 

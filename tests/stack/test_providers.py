@@ -1,0 +1,57 @@
+"""Providers that misbehave: every page arrives once in effect, and no Slack message stands there twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notifiers.peer import Fault
+from tests.stack.stack import Stack
+from tests.stack.webhooks import URGENT, new_service, webhook
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.parametrize("running", ["embedded"], indirect=True)
+
+LIMITED = Fault("limited", status=429, headers={"Retry-After": "1"}, body={"ok": False, "error": "ratelimited"})
+FAULTS = [
+    LIMITED,
+    Fault("error", status=500),
+    Fault("reset after", reset=True, processed=True),
+    Fault("truncated", truncate=True, processed=True),
+    Fault("silence", hold=True, processed=True),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_faulty_provider_is_told_once_in_effect(stack: Stack, fault: Fault) -> None:
+    service, peer = new_service("faulty"), stack.providers
+    peer.befall("enqueue", fault)
+    peer.befall("chat.postMessage", fault, fault)
+    stack.deliver(webhook(service, labels=URGENT))
+
+    incident = stack.incident_of(service)
+    page = f"{incident['id']}/1"
+    eventually(lambda: deliveries(stack, incident["number"]) == {"delivered"}, within=60)
+    assert peer.paged(incident["id"]) == [page]
+    assert {key for _, key in peer.events(incident["id"])} == {page}, "tried again under the same key"
+    assert peer.faults == {"enqueue": [], "chat.postMessage": []}, "every fault was met"
+    assert peer.doubled() == []
+    assert stack.incident(incident["number"])["pages"][0]["received"]
+
+
+def test_a_provider_that_is_down_holds_up_nothing_else_and_gets_everything_later(stack: Stack) -> None:
+    peer, services = stack.providers, [new_service("down") for _ in range(5)]
+    peer.befall("enqueue", *[Fault("down", status=503)] * 1000)
+    for service in services:
+        stack.deliver(webhook(service, labels=URGENT))
+    incidents = [stack.incident_of(service) for service in services]
+    eventually(lambda: all(peer.incident_messages(one["number"]) for one in incidents))
+    assert not any(peer.paged(one["id"]) for one in incidents), "Slack knows while PagerDuty is still down"
+    tried = 1000 - len(peer.faults["enqueue"])
+    peer.faults.clear()
+    eventually(lambda: all(len(peer.paged(one["id"])) == 1 for one in incidents), within=35)
+    assert tried < 50, "a provider that is down is not hammered"
+    assert peer.doubled() == []
+
+
+def deliveries(stack: Stack, number: str) -> set[str]:
+    return {one["status"] for one in stack.get(f"/api/v1/incidents/{number}/deliveries")}
