@@ -33,6 +33,14 @@ class Process:
                 raise TimeoutError(f"not ready within {within:g} s:\n{self.last_words()}")
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """Of the leash: the root of everything that the command starts."""
+        return self._leash.pid
+
+    def has_ended(self) -> bool:
+        return self._leash.poll() is not None
+
     def last_words(self) -> str:
         return self._log.read_text(errors="replace")[-4000:]
 

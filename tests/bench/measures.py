@@ -1,0 +1,163 @@
+"""The four measures. Each runs on one system at a time and answers with the figures of one round."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from agents.deadlines import LEASE
+from tests.bench.figures import Figures
+from tests.bench.http import get
+from tests.bench.load import Sent, as_fast_as_accepted, at_rate
+from tests.bench.system import System
+from tests.bench.usage import Usage, settled, watched
+from tests.bench.webhooks import Webhook, webhooks
+
+CONNECTIONS = 32
+_DONE_WITHIN = 120.0
+_LOOK_EVERY = 0.02
+_runs = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything."""
+
+    rounds: int = 2
+    latency_s: float = 20.0
+    per_second: float = 50.0
+    throughput: int = 3000
+    groups: int = 1000
+    alerts_of_group: int = 100
+    due: int = 1000
+    pending: int = 100_000
+
+
+QUICK = Size(rounds=1, latency_s=4.0, throughput=400, groups=100, due=200, pending=10_000)
+Measure = Callable[[System, Size], Awaitable[Figures]]
+_Load = Callable[[str, Iterable[Webhook]], Awaitable[Sent]]
+
+
+@dataclass(slots=True)
+class Run:
+    """One load, the pages that came of it and what that took."""
+
+    sent: Sent
+    pages: list[tuple[str, float]]
+    usage: Usage
+
+    @property
+    def seconds(self) -> float:
+        """From the first webhook to the last page."""
+        return max(at for _, at in self.pages) - self.sent.began_at
+
+    @property
+    def accepted_s(self) -> float:
+        """From the first webhook to the last answer."""
+        return self.sent.accepted_at - self.sent.began_at
+
+    def latencies_ms(self) -> tuple[float, ...]:
+        """From each webhook to its first page."""
+        first: dict[str, float] = {}
+        for service, at in self.pages:
+            first.setdefault(service, at)
+        return tuple((first[service] - at) * 1000 for service, at in self.sent.at.items())
+
+
+async def latency(system: System, size: Size) -> Figures:
+    """Webhook → page at a steady rate."""
+
+    async def steadily(address: str, load: Iterable[Webhook]) -> Sent:
+        return await at_rate(address, load, size.per_second)
+
+    await _run(system, steadily, 100, 10)
+    run = await _run(system, steadily, int(size.latency_s * size.per_second), 10)
+    return {"ms": run.latencies_ms(), "pages": len(run.pages), "cpu_s": run.usage.cpu_s}
+
+
+async def throughput(system: System, size: Size) -> Figures:
+    """As fast as accepted, until the last page has arrived."""
+    await _run(system, _flat_out, size.throughput // 10, 10)
+    run = await _run(system, _flat_out, size.throughput, 10)
+    per_second = size.throughput / run.seconds
+    return {
+        "webhooks_per_s": per_second,
+        "alerts_per_s": per_second * 10,
+        "accepted_per_s": size.throughput / run.accepted_s,
+        "pages": len(run.pages),
+        "cpu_s": run.usage.cpu_s,
+    }
+
+
+async def storm(system: System, size: Size) -> Figures:
+    """Large groups, all at once."""
+    run = await _run(system, _flat_out, size.groups, size.alerts_of_group)
+    return {
+        "seconds": run.seconds,
+        "accepted_s": run.accepted_s,
+        "answered_503": run.sent.refused,
+        "pages": len(run.pages),
+        "cpu_s": run.usage.cpu_s,
+        "peak_mib": run.usage.peak_mib,
+    }
+
+
+async def deadlines(system: System, size: Size) -> Figures:
+    """Acknowledgement clocks of open incidents, made due at one instant among many that are not."""
+    await _run(system, _flat_out, size.due, 1)
+    async with await psycopg.AsyncConnection.connect(system.database, autocommit=True) as connection:
+        await connection.execute(system.kind.fill, [size.pending])
+        await connection.execute("VACUUM ANALYZE deadline")
+        await connection.execute("CHECKPOINT")
+        await settled(system.pid)
+        async with watched(system.pid) as usage:
+            made = await connection.execute(system.kind.make_due, [size.due])
+            rows = await _fired(connection, system, [row[0] for row in await made.fetchall()])
+            await settled(system.pid)
+    claimed = tuple(float(row[1]) for row in rows if row[1] is not None)
+    lateness = {"ms": tuple(float(row[0]) for row in rows)}
+    return {**lateness, **({"claimed_ms": claimed} if claimed else {}), "fired": len(rows), "cpu_s": usage.cpu_s}
+
+
+MEASURES: dict[str, Measure] = {"latency": latency, "throughput": throughput, "storm": storm, "deadlines": deadlines}
+RATIOS = {
+    "latency": {"p50": "p50_ms", "p99": "p99_ms"},
+    "throughput": {"webhooks_per_s": "webhooks_per_s", "alerts_per_s": "alerts_per_s"},
+    "storm": {"seconds": "seconds"},
+    "deadlines": {"p50_ms": "p50_ms", "p99_ms": "p99_ms"},
+}
+"""For each measure, what is compared: name in the ratio → name in the figures."""
+
+
+async def _flat_out(address: str, load: Iterable[Webhook]) -> Sent:
+    return await as_fast_as_accepted(address, load, CONNECTIONS)
+
+
+async def _run(system: System, load: _Load, number: int, alerts: int) -> Run:
+    """Sends `number` webhooks, waits for as many pages, and until the system rests: doubles would come late."""
+    name = f"{system.kind.name}.{next(_runs)}"
+    async with watched(system.pid) as usage:
+        sent = await load(system.address, webhooks(name, number, alerts=alerts))
+        async with asyncio.timeout(_DONE_WITHIN):
+            while await get(system.peer, f"/pages/{name}/count") < number:
+                await asyncio.sleep(_LOOK_EVERY)
+        await settled(system.pid)
+    pages = [(service, at) for service, at in await get(system.peer, f"/pages/{name}")]
+    return Run(sent, pages, usage)
+
+
+async def _fired(connection: psycopg.AsyncConnection[Any], system: System, ids: list[uuid.UUID]) -> list[Any]:
+    """The lateness of those that fired. Looks now and then only: whoever looks costs processor time, too."""
+    async with asyncio.timeout(_DONE_WITHIN):
+        while True:
+            await asyncio.sleep(0.5)
+            cursor = await connection.execute(system.kind.lateness, [LEASE.total_seconds(), ids])
+            rows = await cursor.fetchall()
+            if len(rows) >= len(ids):
+                return rows
