@@ -94,9 +94,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
         couriers = {
-            provider: Courier(
-                notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider]
-            )
+            provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider])
             for provider, notifier in reached.notifiers.items()
         }
         yield Worker(store, producer, policy, couriers, alarm)
