@@ -124,14 +124,14 @@ class MemoryStore:
 
     # --- outbox
 
-    async def claim(self, provider: Provider, limit: int, lease: timedelta) -> list[Sent]:
+    async def claim(self, provider: str, limit: int, lease: timedelta) -> list[Sent]:
         taken: set[str] = set()
         heads = []
         for sent in self.outbox:
             if sent.status != "pending" or sent.delivery.lane in taken:
                 continue
             taken.add(sent.delivery.lane)
-            if sent.delivery.provider is provider and (sent.due_at is None or sent.due_at <= self.now()):
+            if sent.delivery.provider == provider and (sent.due_at is None or sent.due_at <= self.now()):
                 heads.append(sent)
         heads = sorted(heads, key=lambda sent: sent.delivery.urgency)[:limit]
         for sent in heads:

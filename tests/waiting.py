@@ -7,12 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 15.0) -> T:
+def eventually(condition: Callable[[], T | Literal[False] | None], within: float = 15.0) -> T:
     """The condition's first true value; fails once `within` seconds are over."""
     deadline = time.monotonic() + within
     while not (value := condition()):

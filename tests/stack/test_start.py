@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_accepted(small_disk: Path, 
     another.deliver_in_the_end(webhook(late, labels=URGENT))
     for service in [*accepted, late]:
         incident = another.incident_of(service)
-        eventually(lambda ident=incident["id"]: another.providers.paged(ident))
+        eventually(partial(another.providers.paged, incident["id"]))
     assert another.providers.doubled() == []
 
 
