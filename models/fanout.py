@@ -46,6 +46,10 @@ _URGENT = {
 }
 
 
+OURSELVES = "tocsin"
+"""The service of incidents about Tocsin itself (an alert could not be read), which are no news for customers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An event with its sequence number and the state before it (None before the first)."""
@@ -154,7 +158,7 @@ def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Tol
 
 
 def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
-    if incident.peak in policy.communication.status_page:
+    if incident.peak in policy.communication.status_page and incident.service != OURSELVES:
         yield _K.PUBLICATION, Message(text), None
 
 

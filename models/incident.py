@@ -333,7 +333,7 @@ def _resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy
     lasted = now - incident.opened_at
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
     due = now + within if incident.severity in rules.severities else None
-    owner = incident.acknowledged_by or rules.owner
+    owner = incident.taken_by or rules.owner
     return IncidentResolved(by=by, via=via, note=note, postmortem_due=due, postmortem_owner=owner)
 
 

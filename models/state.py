@@ -100,6 +100,8 @@ class Incident:
     last_at: datetime
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    taken_by: str | None = None
+    """Who acknowledged last; not forgotten when a level is paged again."""
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     last_update_at: datetime | None = None
@@ -197,7 +199,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case EscalationExhausted():
             return _disarm(incident, ACKNOWLEDGE)
         case Acknowledged(by=by):
-            taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by)
+            taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
             return _disarm(taken, ACKNOWLEDGE)
         case UpdatePosted(stage=stage):
             return replace(incident, stage=stage, last_update_at=at)

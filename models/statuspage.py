@@ -139,7 +139,7 @@ def page_incidents(publications: Iterable[Publication]) -> tuple[PageIncident, .
     for publication in publications:
         by_incident.setdefault(publication.incident_id, {})[publication.delivery_id] = publication
     folded = [_fold(sorted(told.values(), key=_told_at)) for told in by_incident.values()]
-    return tuple(sorted(folded, key=lambda incident: (incident.started_at, incident.number), reverse=True))
+    return tuple(sorted(folded, key=lambda incident: (incident.updates[0].at, incident.number), reverse=True))
 
 
 def _told_at(publication: Publication) -> tuple[datetime, int]:

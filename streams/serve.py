@@ -6,6 +6,8 @@ Every fault becomes one line. The processes are loaded by name, so that none wai
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -13,8 +15,10 @@ from typing import Final
 from streams import logs
 from streams.loops import TRANSIENT
 from streams.places import Failed, Unusable
-from streams.processes import Supervised, run_child
+from streams.processes import SUPERVISED, Supervised, run_child
 from streams.settings import SettingsError, read_settings
+
+log = logging.getLogger("tocsin")
 
 PROCESSES: Final[Mapping[str, str]] = {
     "broker": "streams.process.broker",
@@ -35,7 +39,7 @@ def run(name: str, port: int = 0) -> int:
 
     async def main(self: Supervised) -> None:
         try:
-            await process.main(read_settings(), self, port)
+            await process.main(read_settings(), _announced(name, self), port)
         except EXPECTED as error:
             fault = _first(error)
             if isinstance(fault, SettingsError):
@@ -45,6 +49,17 @@ def run(name: str, port: int = 0) -> int:
             raise
 
     return run_child(main)
+
+
+def _announced(name: str, self: Supervised) -> Supervised:
+    """Says that it is ready, where no supervisor does."""
+
+    def ready(address: str) -> None:
+        if SUPERVISED not in os.environ:
+            log.info("%s is ready%s", name, f" at {address}" if address.startswith("http") else "")
+        self.ready(address)
+
+    return Supervised(self.stop, ready)
 
 
 def _first(error: BaseException) -> BaseException:

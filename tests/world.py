@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from agents import deadlines, delivery, lifecycle, relay, review, triage
+from agents import dead_letters, deadlines, delivery, lifecycle, relay, review, triage
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
-from models.records import Outgoing, Record
+from models.records import Outgoing, Record, Unreadable
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
@@ -118,6 +118,12 @@ class World:
         self._webhooks += 1
         stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now)
         self._tell(webhook_record("alertmanager.webhooks", stamp, group, json.dumps(body).encode()))
+
+    def garbage(self, body: bytes) -> None:
+        """A body that the receiver took for a webhook, and that triage cannot read."""
+        self._webhooks += 1
+        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now)
+        self._tell(webhook_record("alertmanager.webhooks", stamp, "g", body))
 
     def acknowledge(self, by: str = "ana") -> None:
         self._command(AcknowledgeRequested, by=by)
@@ -257,8 +263,14 @@ class World:
             "incident.events": partial(review.follow, ports=self._reviews),
             "review.signals": partial(review.run, ports=self._reviews),
         }.get(out.topic)
-        if agent is not None:
-            await agent([Record(out.topic, 0, 0, out.key, out.value, out.headers)])
+        if agent is None:
+            return
+        record = Record(out.topic, 0, self._webhooks, out.key, out.value, out.headers)
+        try:
+            await agent([record])
+        except Unreadable as unreadable:
+            burial = dead_letters.Burial("dead.letters", "incident.signals", self.policy, self.version)
+            await self._publish(dead_letters.bury(record, str(unreadable), self.now, burial))
 
     async def _deliver(self) -> bool:
         busy = False

@@ -7,6 +7,7 @@ answered: a step that does not happen in time ends the demo with a non-zero exit
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
+from streams.clock import utc_now
 from streams.endpoints import find
 from streams.settings import Settings, SettingsError, read_settings
 
@@ -120,6 +123,7 @@ class _Story:
     number: str = ""
     client: httpx.Client = field(init=False)
     began: float = field(init=False)
+    started_at: datetime = field(default_factory=utc_now)
 
     def __post_init__(self) -> None:
         token = self.settings.api_token
@@ -149,7 +153,7 @@ class _Story:
             _say("recorded", f"{provider} is recorded, not called: no credentials are set")
 
     def _webhook(self, name: str) -> None:
-        body = (resources.files("streams.demo") / "webhooks" / f"{name}.json").read_bytes()
+        body = self._recorded(name)
         tokens = self.settings.webhook_tokens
         token = next(iter(tokens.values()), None)
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
@@ -157,6 +161,14 @@ class _Story:
         if not answer.is_success:
             raise StepFailed(f"the webhook was refused: {answer.status_code} {answer.text}")
         _say("Alertmanager", f"webhook accepted ({answer.status_code}): two alerts of checkout are {name}")
+
+    def _recorded(self, name: str) -> bytes:
+        """The recorded webhook, moved from the night it was recorded in to now."""
+        webhook = json.loads((resources.files("streams.demo") / "webhooks" / f"{name}.json").read_bytes())
+        for alert in webhook["alerts"]:
+            alert["startsAt"] = self.started_at.isoformat()
+            alert["endsAt"] = utc_now().isoformat() if name == "resolved" else alert["endsAt"]
+        return json.dumps(webhook).encode()
 
     def _opened(self) -> None:
         incident = _until(

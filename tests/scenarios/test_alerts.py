@@ -222,3 +222,26 @@ def test_an_action_item_reminds_its_owner_until_it_is_done() -> None:
     told = len(world.said(DeliveryKind.REMINDER))
     world.advance(days=30)
     assert len(world.said(DeliveryKind.REMINDER)) == told
+
+
+def test_an_alert_that_cannot_be_read_pages_once_per_kind_of_reason_and_is_no_news_for_customers() -> None:
+    """Refusals are loud: what cannot be read could be any alert."""
+    world = World()
+    for _ in range(5):
+        world.garbage(b'{"version": "4", "groupKey": "g", "status": "firing", "alerts": [{"status": 7}]}')
+    assert world.pages == ["primary"]
+    assert world.incident.title == "An alert from prometheus could not be read"
+    assert world.kinds(Provider.STATUSPAGE) == []
+    world.garbage(b"nonsense")
+    assert len(world.pages) == 2
+
+
+def test_who_took_it_owns_the_postmortem_also_after_an_escalation() -> None:
+    world = World()
+    world.alert()
+    world.acknowledge("ana")
+    world.escalate("manager")
+    world.alert(status="resolved")
+    review = world.store.reviews_by_key[str(world.incident.id)]
+    assert review.postmortem is not None
+    assert review.postmortem.owner == "ana"
