@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
-from models.feed import FeedRecord, encode_feed
+from models.feed import KINDS, FeedRecord, encode_feed, kinds_of
 from models.records import Outgoing, Publish
 
 BATCH = 500
@@ -41,19 +41,17 @@ async def relay(log: EventLog, publish: Publish, topic: str) -> int:
     async with log.relaying() as allowed:
         records = await log.unpublished(BATCH) if allowed else ()
         if records:
-            await publish(
-                [Outgoing(topic, record.key.encode(), value) for record in records for value in _values(record)]
-            )
+            await publish([outgoing for record in records for outgoing in _outgoing(topic, record)])
             await log.published(records)
         return len(records)
 
 
-def _values(record: FeedRecord) -> Iterator[bytes]:
-    """The record as one value, or as several where it would be too large."""
+def _outgoing(topic: str, record: FeedRecord) -> Iterator[Outgoing]:
+    """The record for the topic, or several where it would be too large."""
     value = encode_feed(record)
     if len(value) <= MOST_BYTES or len(record.events) == 1:
-        yield value
+        yield Outgoing(topic, record.key.encode(), value, {KINDS: kinds_of(record)})
         return
     middle = len(record.events) // 2
-    yield from _values(replace(record, events=record.events[:middle]))
-    yield from _values(replace(record, events=record.events[middle:]))
+    yield from _outgoing(topic, replace(record, events=record.events[:middle]))
+    yield from _outgoing(topic, replace(record, events=record.events[middle:]))

@@ -15,7 +15,7 @@ from models import review
 from models.deadlines import deadline_id
 from models.deliveries import Provider
 from models.events import IncidentReopened, IncidentResolved
-from models.feed import FeedRecord, decode_feed
+from models.feed import KINDS, FeedRecord, decode_feed
 from models.records import Outgoing, Publish, Record
 from models.review import Review
 from models.signals import (
@@ -27,6 +27,8 @@ from models.signals import (
 )
 from models.state import POSTMORTEM
 from models.step import Step, step_review
+
+_ENDINGS = frozenset({b"incident_resolved", b"incident_reopened"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,18 @@ class ReviewPorts:
 
 async def follow(batch: Sequence[Record], ports: ReviewPorts) -> None:
     """Handles records of the public feed. Raises Unreadable, and what the store raises."""
-    await _apply([signal for record in batch for signal in _owed(decode_feed(record.value))], ports)
+    await _apply([signal for record in batch if _matters(record) for signal in _owed(decode_feed(record.value))], ports)
 
 
 async def run(batch: Sequence[Record], ports: ReviewPorts) -> None:
     """Handles review signals. Raises Unreadable, and what the store raises."""
     await _apply([decode_review_signal(record.value) for record in batch], ports)
+
+
+def _matters(record: Record) -> bool:
+    """Most of the feed is not about endings; those records need not be read. One without the header is."""
+    kinds = record.headers.get(KINDS)
+    return kinds is None or not _ENDINGS.isdisjoint(kinds.split(b","))
 
 
 def _owed(feed: FeedRecord) -> Iterator[ReviewSignal]:

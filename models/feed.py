@@ -44,12 +44,20 @@ class FeedRecord:
     events: tuple[FeedEntry, ...]
 
 
+KINDS = "kinds"
+"""Header of every record: the kinds of its events, separated by commas, so that a follower reads only what it needs."""
+
 _FEED = TypeAdapter(FeedRecord)
 
 
 def encode_feed(record: FeedRecord) -> bytes:
     """JSON, as it stands on the topic; the key of the record is the incident key."""
     return _FEED.dump_json(record)
+
+
+def kinds_of(record: FeedRecord) -> bytes:
+    """The value of the header."""
+    return ",".join(dict.fromkeys(entry.event.kind for entry in record.events)).encode()
 
 
 def decode_feed(value: bytes | None) -> FeedRecord:
