@@ -1,0 +1,183 @@
+"""The courier: what it does with every answer of a provider, without a provider, a clock or a wait of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from agents import delivery
+from agents.breaker import FAILURES_TO_OPEN, Circuit
+from agents.delivery import Courier
+from models.deliveries import (
+    Delivered,
+    Delivery,
+    DeliveryKind,
+    Outcome,
+    PageFacts,
+    Provider,
+    Receipts,
+    Refused,
+    RetryLater,
+    Urgency,
+)
+from models.records import Outgoing, Record
+from models.signals import DeliveryReported, decode_signal
+from tests.memory import MemoryStore, Sent
+from tests.world import T0
+
+
+class Answering:
+    """A notifier that answers what it is told to, and remembers what it was asked."""
+
+    provider = Provider.PAGERDUTY
+    recording = False
+
+    def __init__(self) -> None:
+        self.answers: list[Outcome | Exception] = []
+        self.asked: list[tuple[str, bool]] = []
+
+    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
+        self.asked.append((delivery.lane, read_back))
+        answer = self.answers.pop(0) if self.answers else Delivered("sent")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def check(self) -> str | None:
+        return None
+
+    async def close(self) -> None: ...
+
+
+class Desk:
+    """A courier between a store in memory and a notifier that answers as the story says."""
+
+    def __init__(self) -> None:
+        self.now = T0
+        self.store = MemoryStore(lambda: self.now)
+        self.notifier = Answering()
+        self.signals: list[DeliveryReported] = []
+        self.courier = Courier(self.notifier, self.store, self.publish, "incident.signals", lambda: self.now)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        for record in records:
+            signal = decode_signal(record.value)
+            assert isinstance(signal, DeliveryReported)
+            self.signals.append(signal)
+
+    def page(self, lane: str = "one/1") -> Sent:
+        incident_id = uuid.uuid5(uuid.NAMESPACE_OID, lane)
+        page = PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", lane)
+        intent = Delivery(uuid.uuid4(), incident_id, "key", DeliveryKind.PAGE, lane, Urgency.PAGE, page=page)
+        sent = Sent(intent, created_at=self.now)
+        self.store.outbox.append(sent)
+        return sent
+
+    async def rounds(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.courier.woken.set()
+            await self.courier.work()
+            await self.courier.drain()
+
+
+async def test_a_delivered_page_is_reported_as_a_signal() -> None:
+    desk = Desk()
+    page = desk.page()
+    await desk.rounds()
+    assert page.status == "delivered"
+    assert [signal.outcome for signal in desk.signals] == ["delivered"]
+
+
+async def test_a_refused_page_is_reported_with_its_reason() -> None:
+    desk = Desk()
+    desk.notifier.answers = [Refused("no such key")]
+    desk.page()
+    await desk.rounds()
+    assert [(signal.outcome, signal.detail) for signal in desk.signals] == [("refused", "no such key")]
+
+
+async def test_what_the_provider_asks_for_is_honoured_before_it_is_tried_again() -> None:
+    desk = Desk()
+    desk.notifier.answers = [RetryLater("429", after=timedelta(minutes=3))]
+    page = desk.page()
+    await desk.rounds()
+    assert page.due_at is not None
+    assert page.due_at >= T0 + timedelta(minutes=3)
+    await desk.rounds()
+    assert len(desk.notifier.asked) == 1
+    desk.now = page.due_at
+    await desk.rounds()
+    assert page.status == "delivered"
+
+
+async def test_an_unknown_outcome_is_read_back() -> None:
+    desk = Desk()
+    desk.notifier.answers = [RetryLater("reset", unknown=True, provider_down=True)]
+    page = desk.page()
+    await desk.rounds()
+    assert page.due_at is not None
+    desk.now = page.due_at
+    await desk.rounds()
+    assert desk.notifier.asked == [("one/1", False), ("one/1", True)]
+
+
+async def test_a_notifier_that_raises_is_an_unknown_outcome_and_stops_nobody_else() -> None:
+    desk = Desk()
+    desk.notifier.answers = [ZeroDivisionError("a bug")]
+    first, second = desk.page("one/1"), desk.page("two/1")
+    await desk.rounds(2)
+    assert (first.status, first.unknown, second.status) == ("pending", True, "delivered")
+
+
+async def test_a_provider_that_is_down_is_left_alone_and_probed_with_one() -> None:
+    desk = Desk()
+    desk.notifier.answers = [RetryLater("no answer", provider_down=True)] * (FAILURES_TO_OPEN + 1)
+    for number in range(20):
+        desk.page(f"{number}/1")
+    desk.courier.pace.width = FAILURES_TO_OPEN
+    await desk.rounds(5)
+    assert len(desk.notifier.asked) == FAILURES_TO_OPEN
+    assert desk.courier.breaker.open_until is not None
+    desk.now = desk.courier.breaker.open_until
+    await desk.rounds(5)
+    assert len(desk.notifier.asked) == FAILURES_TO_OPEN + 1, "one probe, which fails"
+    assert desk.courier.breaker.circuit is Circuit.OPEN
+    desk.now = desk.courier.breaker.open_until + timedelta(minutes=10)
+    await desk.rounds(30)
+    assert {sent.status for sent in desk.store.outbox} == {"delivered"}
+
+
+async def test_a_429_slows_down_and_is_no_outage() -> None:
+    desk = Desk()
+    desk.notifier.answers = [RetryLater("429")] * 20
+    for number in range(20):
+        desk.page(f"{number}/1")
+    await desk.rounds(3)
+    assert desk.courier.pace.width < desk.courier.most
+    assert desk.courier.breaker.circuit is Circuit.CLOSED
+
+
+async def test_a_late_page_is_reported_once() -> None:
+    """POLICY 13, 32: told by a second way while it is tried on."""
+    desk = Desk()
+    desk.page()
+    desk.now += delivery.LATE_AFTER
+    for _ in range(3):
+        await delivery.report(desk.store, desk.publish, "incident.signals")
+    assert [signal.outcome for signal in desk.signals] == ["delayed"]
+
+
+async def test_a_wake_up_is_only_a_knock() -> None:
+    desk = Desk()
+    await desk.courier.wake([Record("deliveries.pagerduty", 0, 0, None, None)])
+    assert desk.courier.woken.is_set()
+
+
+@pytest.mark.parametrize("attempts", [0, 3, 50])
+def test_the_backoff_grows_to_a_limit_and_never_undercuts_the_provider(attempts: int) -> None:
+    own = delivery._backoff(attempts, RetryLater("x"))
+    assert timedelta(0) < own <= delivery.LONGEST_BACKOFF
+    assert delivery._backoff(attempts, RetryLater("x", after=timedelta(hours=1))) >= timedelta(hours=1)
