@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=20)
 """Longer than any attempt may take, so that a lease runs out only when its holder died."""
 SWEEP_EVERY = timedelta(seconds=1)
+TOGETHER_WITHIN = timedelta(milliseconds=25)
+"""How long an outcome waits for those of other attempts under way: one transaction writes them all."""
 FIRST_BACKOFF = timedelta(milliseconds=500)
 LONGEST_BACKOFF = timedelta(seconds=30)
 LATE_AFTER = timedelta(seconds=30)
@@ -104,19 +106,13 @@ class Courier:
         self.woken.set()
 
     async def work(self) -> None:
-        """One round: starts what may be started, waits for something to finish or to begin, writes what finished."""
+        """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
         for claimed in await self._claim():
             self.breaker.started()
             attempt = self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
             self._under_way[asyncio.ensure_future(attempt)] = claimed
-        knock = asyncio.create_task(self.woken.wait())
-        try:
-            await asyncio.wait(
-                {*self._under_way, knock}, timeout=SWEEP_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            knock.cancel()
+        await self._until_something_happens()
         await self._collect()
 
     async def drain(self) -> None:
@@ -124,6 +120,22 @@ class Courier:
         if self._under_way:
             await asyncio.wait(self._under_way)
         await self._collect()
+
+    async def _until_something_happens(self) -> None:
+        """A knock, a sweep's time, or an outcome; those that end soon after it are taken along."""
+        knock = asyncio.create_task(self.woken.wait())
+        try:
+            await asyncio.wait(
+                {*self._under_way, knock}, timeout=SWEEP_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._under_way and not knock.done():
+                rest = asyncio.ensure_future(asyncio.wait(self._under_way))
+                await asyncio.wait(
+                    {rest, knock}, timeout=TOGETHER_WITHIN.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+                )
+                rest.cancel()
+        finally:
+            knock.cancel()
 
     async def _claim(self) -> Sequence[Claimed]:
         free = max(0, self.pace.width - len(self._under_way))

@@ -19,13 +19,16 @@ _UNWANTED = re.compile(
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BROADCAST = re.compile(r"@(?=\s*(?:channel|here|everyone|group))", re.IGNORECASE)
 _ZERO_WIDTH_SPACE = "\u200b"
-_MRKDWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
+_MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"})
 _MAX_URL = 1000
 
 
 def clean(text: object, *, lines: bool = False) -> str:
     """`text` without controls, lone surrogates and bidirectional overrides; on one line unless `lines`."""
-    kept = _LINE_BREAKS.sub("\n", str(text)).replace("\t", " ")
+    found = str(text)
+    if found.isascii() and found.isprintable():  # nearly always, and then nothing below has anything to do
+        return found.strip() if lines else " ".join(found.split())
+    kept = _LINE_BREAKS.sub("\n", found).replace("\t", " ")
     kept = _SURROGATES.sub("\ufffd", _UNWANTED.sub("", kept)).strip()
     return kept if lines else " ".join(kept.split())
 
@@ -50,7 +53,8 @@ def _cut(text: str, limit: int, piece: Callable[[str], str]) -> str:
 
 def plain(text: object, limit: int, *, lines: bool = False) -> str:
     """Cleaned text of at most `limit` characters, for formats whose own escaping follows."""
-    return _cut(clean(text, lines=lines), limit, str)
+    kept = clean(text, lines=lines)
+    return kept if _size(kept) <= limit else _cut(kept, limit, str)
 
 
 def mrkdwn(text: object, limit: int, *, lines: bool = False) -> str:
@@ -59,7 +63,13 @@ def mrkdwn(text: object, limit: int, *, lines: bool = False) -> str:
     `limit` counts what Slack counts: the escaped characters.
     """
     inert = _BROADCAST.sub("@" + _ZERO_WIDTH_SPACE, clean(text, lines=lines))
-    return _cut(inert, limit, lambda character: _MRKDWN.get(character, character))
+    escaped = inert.translate(_MRKDWN)
+    return escaped if _size(escaped) <= limit else _cut(inert, limit, lambda character: character.translate(_MRKDWN))
+
+
+def _size(text: str) -> int:
+    """As providers count: characters outside the basic plane are two."""
+    return len(text) if text.isascii() else len(text) + sum(ord(character) > 0xFFFF for character in text)
 
 
 def in_json(text: str) -> str:

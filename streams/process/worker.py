@@ -35,7 +35,7 @@ from streams.process.places import brokers as brokers_of
 from streams.process.places import database_url
 from streams.processes import Supervised
 from streams.producer import Producer
-from streams.providers import AT_ONCE, reach
+from streams.providers import at_once, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
         couriers = {
-            provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=AT_ONCE[provider])
+            provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=at_once(notifier))
             for provider, notifier in reached.notifiers.items()
         }
         yield Worker(store, producer, policy, couriers, alarm)
