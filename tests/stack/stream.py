@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, new_service, webhook
@@ -71,4 +72,10 @@ class Stream:
         eventually(lambda: all(stack.providers.paged(ident) for ident in ids), within)
         assert {len(stack.providers.paged(ident)) for ident in ids} == {1}
         assert {one["level"] for one in stack.all_incidents(self.prefix)} == {"primary"}
+        eventually(lambda: not unsent(stack), within)
         assert stack.providers.doubled() == []
+
+
+def unsent(stack: Stack) -> list[dict[str, Any]]:
+    """Deliveries that have not ended yet."""
+    return [one for one in stack.get("/api/v1/deliveries", limit=1000) if one["ended_at"] is None]
