@@ -64,6 +64,8 @@ class Peer:
     messages: list[dict] = field(default_factory=list)
     scopes: str = "channels:history,channels:join,channels:manage,channels:read,chat:write"
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    channels_a_page: int = 1
+    messages_a_page: int = 2
 
     def befall(self, call: str, *faults: Fault) -> None:
         """The next requests of `call` (`enqueue`, `incidents` or a Slack method) meet `faults`, one each."""
@@ -160,11 +162,12 @@ class Peer:
         return {"ok": True}
 
     def _conversations_list(self, arguments: dict) -> dict:
-        """One channel a page, so that whoever looks must follow the cursor."""
+        """By default one channel a page, so that whoever looks must follow the cursor."""
         start = int(arguments.get("cursor") or 0)
         listed = [{"id": key, "name": value["name"]} for key, value in self.channels.items()]
-        more = str(start + 1) if start + 1 < len(listed) else ""
-        return {"ok": True, "channels": listed[start : start + 1], "response_metadata": {"next_cursor": more}}
+        end = start + self.channels_a_page
+        more = str(end) if end < len(listed) else ""
+        return {"ok": True, "channels": listed[start:end], "response_metadata": {"next_cursor": more}}
 
     def _conversations_history(self, arguments: dict) -> dict:
         return self._found(arguments, [one for one in self.messages if "thread_ts" not in one])
@@ -174,11 +177,12 @@ class Peer:
         return self._found(arguments, [one for one in self.messages if thread in {one["ts"], one.get("thread_ts")}])
 
     def _found(self, arguments: dict, messages: list[dict]) -> dict:
-        """Two messages a page, newest first; without include_all_metadata there would be no metadata."""
+        """By default two messages a page, newest first; without include_all_metadata there would be no metadata."""
         own = [one for one in reversed(messages) if one["channel"] == arguments["channel"]]
         start = int(arguments.get("cursor") or 0)
-        more = str(start + 2) if start + 2 < len(own) else ""
-        shown = own[start : start + 2]
+        end = start + self.messages_a_page
+        more = str(end) if end < len(own) else ""
+        shown = own[start:end]
         if arguments["include_all_metadata"] not in {"1", "true"}:
             shown = [{key: value for key, value in one.items() if key != "metadata"} for one in shown]
         return {"ok": True, "messages": shown, "response_metadata": {"next_cursor": more}}

@@ -69,7 +69,7 @@ class Providers(Peer):
 @contextmanager
 def providers() -> Iterator[Providers]:
     """Serves until the block ends; what was sent against the providers' rules fails it."""
-    peer = Providers()
+    peer = Providers(channels_a_page=1000, messages_a_page=200)  # as Slack, where hundreds of messages stand
     loop = peer.loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, new_service, webhook
@@ -62,13 +63,23 @@ class Stream:
         eventually(lambda: len(self.accepted) >= goal, within)
         return time.monotonic() - began
 
-    def assert_each_paged_once(self, within: float = 40.0) -> None:
-        """Nothing that was accepted is lost, and nothing pages twice."""
-        stack, want = self.stack, set(self.accepted)
+    def assert_all_paged(self, within: float = 40.0) -> list[str]:
+        """Nothing that was accepted is lost; the ids of its incidents."""
+        stack, want = self.stack, sorted(self.accepted)
         incidents = eventually(lambda: len(found := stack.all_incidents(self.prefix)) >= len(want) and found, within)
-        assert sorted(one["service"] for one in incidents) == sorted(want)
-        ids = {one["id"] for one in incidents}
-        eventually(lambda: all(stack.providers.paged(ident) for ident in ids), within)
-        assert {len(stack.providers.paged(ident)) for ident in ids} == {1}
-        assert {one["level"] for one in stack.all_incidents(self.prefix)} == {"primary"}
-        assert stack.providers.doubled() == []
+        assert sorted(one["service"] for one in incidents) == want
+        eventually(lambda: all(stack.providers.paged(one["id"]) for one in incidents), within)
+        return [one["id"] for one in incidents]
+
+    def assert_each_paged_once(self, within: float = 60.0) -> None:
+        """Nothing that was accepted is lost, and nothing pages or is said twice."""
+        ids, providers = self.assert_all_paged(within), self.stack.providers
+        eventually(lambda: not unsent(self.stack), within)
+        assert {len(providers.paged(ident)) for ident in ids} == {1}
+        assert {one["level"] for one in self.stack.all_incidents(self.prefix)} == {"primary"}
+        assert providers.doubled() == []
+
+
+def unsent(stack: Stack) -> list[dict[str, Any]]:
+    """Deliveries that have not ended yet."""
+    return [one for one in stack.get("/api/v1/deliveries", limit=1000) if one["ended_at"] is None]
