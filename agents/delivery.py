@@ -97,6 +97,8 @@ class Courier:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
     _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
+    _unwritten: list[tuple[Claimed, Outcome, timedelta | None]] = field(default_factory=list)
+    """Outcomes that the store could not take yet: an answer is never forgotten over a fault of ours."""
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
@@ -143,12 +145,13 @@ class Courier:
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 
     async def _collect(self) -> None:
-        done = [attempt for attempt in self._under_way if attempt.done()]
-        if not done:
+        for attempt in [attempt for attempt in self._under_way if attempt.done()]:
+            claimed, outcome = self._under_way.pop(attempt), _outcome(attempt)
+            self._unwritten.append((claimed, outcome, self._account(claimed, outcome)))
+        if not self._unwritten:
             return
-        outcomes = [(self._under_way.pop(attempt), _outcome(attempt)) for attempt in done]
-        written = [(claimed, outcome, self._account(claimed, outcome)) for claimed, outcome in outcomes]
-        await self.outbox.finish(written)
+        await self.outbox.finish(self._unwritten)
+        written, self._unwritten = self._unwritten, []
         if any(claimed.delivery.page is not None for claimed, _, _ in written):
             await report(self.outbox, self.publish, self.signals_topic)
 

@@ -87,6 +87,8 @@ class MemoryStore:
         self.outbox: list[Sent] = []
         self.published_upto = 0
         self.numbered = 0
+        self.away: Exception | None = None
+        """Raised instead of writing outcomes, while it is set."""
 
     def latest(self, key: str) -> Incident | None:
         found = [incident for incident in self.incidents_by_id.values() if incident.key == key]
@@ -147,6 +149,8 @@ class MemoryStore:
         }
 
     async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> None:
+        if self.away is not None:
+            raise self.away
         for sent, outcome, retry_in in finished:
             sent.attempts += 1
             sent.detail = getattr(outcome, "detail", "") or getattr(outcome, "reason", "")

@@ -99,6 +99,17 @@ async def test_a_refused_page_is_reported_with_its_reason() -> None:
     assert [(signal.outcome, signal.detail) for signal in desk.signals] == [("refused", "no such key")]
 
 
+async def test_an_answer_is_not_forgotten_while_the_store_is_away() -> None:
+    desk = Desk()
+    page = desk.page()
+    desk.store.away = ConnectionError("gone")
+    with pytest.raises(ConnectionError):
+        await desk.rounds()
+    desk.store.away = None
+    await desk.rounds()
+    assert (page.status, len(desk.notifier.asked)) == ("delivered", 1)
+
+
 async def test_what_the_provider_asks_for_is_honoured_before_it_is_tried_again() -> None:
     desk = Desk()
     desk.notifier.answers = [RetryLater("429", after=timedelta(minutes=3))]
