@@ -110,6 +110,7 @@ class Courier:
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
+        await self._collect()
         for claimed in await self._claim():
             self.breaker.started()
             attempt = self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
