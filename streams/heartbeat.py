@@ -44,18 +44,20 @@ class PathBroken(Exception):
     """The path does not work end to end; the message says where it stopped."""
 
 
-async def beat(publish: Publish, reads: Reads, clock: Clock, call: Callable[[], Awaitable[None]]) -> None:
+async def beat(
+    publish: Publish, reads: Reads, clock: Clock, call: Callable[[], Awaitable[None]], within: float = ARRIVE_WITHIN
+) -> None:
     """One beat: probes the path, then calls the watchdog. Raises PathBroken, and the environment's errors."""
     probe = uuid.uuid4()
     stamp = Stamp(probe, "tocsin", clock(), probe=True)
     await publish([webhook_record(topics.WEBHOOKS, stamp, "tocsin/probe", b"")])
     signal_id = probe_signal_id(probe)
     try:
-        async with asyncio.timeout(ARRIVE_WITHIN):
+        async with asyncio.timeout(within):
             while await reads.handled(signal_id) is None:  # noqa: ASYNC110 (another process makes it true)
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
-        raise PathBroken(f"a probe was accepted, but no worker handled it within {ARRIVE_WITHIN:.0f} s") from None
+        raise PathBroken(f"a probe was accepted, but no worker handled it within {within:g} s") from None
     waiting = (await reads.figures()).oldest_pending_page_seconds
     if waiting > LONGEST_PAGE_WAIT:
         raise PathBroken(f"a page has been waiting for {waiting:.0f} s")
