@@ -9,6 +9,8 @@ from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, encoded, new_service, webhook
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def test_while_the_broker_is_away_webhooks_are_answered_503(another: Stack) -> None:
     broker = Backend("broker", another)
