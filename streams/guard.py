@@ -92,7 +92,8 @@ class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
         log.debug("%s", msg.format(*fmt))
 
     def _start_thread(self) -> None:
-        with contextlib.suppress(KafkaError, OSError):
+        # Stopping while no broker answers, aiokafka's fetcher lets its own cancellation through.
+        with contextlib.suppress(KafkaError, OSError, asyncio.CancelledError):
             super()._start_thread()
 
 

@@ -63,17 +63,17 @@ class Stream:
         eventually(lambda: len(self.accepted) >= goal, within)
         return time.monotonic() - began
 
-    def assert_all_paged(self, within: float = 40.0) -> list[str]:
+    def assert_all_open(self, within: float) -> list[str]:
         """Nothing that was accepted is lost; the ids of its incidents."""
         stack, want = self.stack, sorted(self.accepted)
         incidents = eventually(lambda: len(found := stack.all_incidents(self.prefix)) >= len(want) and found, within)
         assert sorted(one["service"] for one in incidents) == want
-        eventually(lambda: all(stack.providers.paged(one["id"]) for one in incidents), within)
         return [one["id"] for one in incidents]
 
-    def assert_each_paged_once(self, within: float = 60.0) -> None:
+    def assert_each_paged_once(self, within: float) -> None:
         """Nothing that was accepted is lost, and nothing pages or is said twice."""
-        ids, providers = self.assert_all_paged(within), self.stack.providers
+        ids, providers = self.assert_all_open(within), self.stack.providers
+        eventually(lambda: all(providers.paged(ident) for ident in ids), within)
         eventually(lambda: not unsent(self.stack), within)
         assert {len(providers.paged(ident)) for ident in ids} == {1}
         assert {one["level"] for one in self.stack.all_incidents(self.prefix)} == {"primary"}

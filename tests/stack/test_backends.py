@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.stack.backends import Backend
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, encoded, new_service, webhook
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_while_the_broker_is_away_webhooks_are_answered_503(another: Stack) -> None:
@@ -48,6 +53,22 @@ def test_while_the_database_is_away_webhooks_are_accepted_and_paged_later(anothe
     incident = another.incident_of(service)
     eventually(lambda: another.providers.paged(incident["id"]))
     assert len(another.providers.events(incident["id"])) == 1
+
+
+@pytest.mark.parametrize("name", ["broker", "database"])
+def test_a_stop_while_a_backend_is_away_ends_all_the_same(another: Stack, name: str) -> None:
+    backend = Backend(name, another)
+    backend.start()
+    if name == "broker":
+        another.kafka = backend.address()
+    else:
+        another.extra = {"TOCSIN_DATABASE_URL": backend.url()}
+    another.start()
+    backend.kill()
+    eventually(lambda: not another.is_ready())
+    assert another.up is not None
+    os.kill(another.up.pid, signal.SIGINT)
+    assert another.up.end(within=60) == 0
 
 
 @pytest.mark.parametrize("name", ["broker", "database"])

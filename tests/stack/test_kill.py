@@ -19,16 +19,19 @@ pytestmark = pytest.mark.parametrize("running", ["embedded"], indirect=True)
 
 TAKEN_OVER_WITHIN = 20.0
 """Seconds: ten for the session of a killed worker to end, the rest for a machine that is shared."""
+SENT_WITHIN = 40.0
+"""Seconds: what a killed worker was sending waits for its lease (20 s) to run out."""
 GOES_ON_WITHIN = 15.0
 """Seconds until a webhook is accepted again. It takes two or three on an idle machine; this one is shared."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["worker", "web", "broker", "database"])
 def test_a_killed_process_comes_back_and_nothing_is_lost(stack: Stack, victim: str) -> None:
     with Stream(stack).flowing() as stream:
         stack.kill(victim)
         stream.passes(50, within=GOES_ON_WITHIN)
-    stream.assert_each_paged_once()
+    stream.assert_each_paged_once(SENT_WITHIN)
 
 
 def _supervisor(stack: Stack) -> None:
@@ -39,13 +42,13 @@ def _everything(stack: Stack) -> None:
     stack.kill_everything()
 
 
-@pytest.mark.parametrize("kill", [_supervisor, _everything])
+@pytest.mark.parametrize("kill", [pytest.param(_supervisor, marks=pytest.mark.slow), _everything])
 def test_a_killed_up_is_started_again_and_nothing_is_lost(stack: Stack, kill: Callable[[Stack], None]) -> None:
     with Stream(stack).flowing() as stream:
         kill(stack)
         stack.start()
         stream.passes(50, within=GOES_ON_WITHIN)
-    stream.assert_each_paged_once()
+    stream.assert_each_paged_once(SENT_WITHIN)
 
 
 @pytest.mark.slow
@@ -56,9 +59,8 @@ def test_a_second_worker_shares_the_work_and_its_death_is_taken_over(stack: Stac
         kill_trees([second.pid])
         killed_at = time.monotonic()
         stream.passes(50)
-    stream.assert_all_paged(within=30)
-    assert time.monotonic() - killed_at < TAKEN_OVER_WITHIN
-    stream.assert_each_paged_once()
+    stream.assert_all_open(TAKEN_OVER_WITHIN - (time.monotonic() - killed_at))
+    stream.assert_each_paged_once(SENT_WITHIN)
 
 
 def members(stack: Stack) -> set[str]:
@@ -69,7 +71,7 @@ def members(stack: Stack) -> set[str]:
         await admin.start()
         try:
             [answer] = await admin.describe_consumer_groups([GROUP])
-            _, _, state, *_, found, _ = answer.groups[0]
+            _, _, state, _, _, found, *_ = answer.groups[0]
             return {member[0] for member in found} if state == "Stable" else set()
         finally:
             await admin.close()

@@ -21,6 +21,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_faulty_provider_is_told_once_in_effect(stack: Stack, fault: Fault) -> None:
     service, peer = new_service("faulty"), stack.providers

@@ -51,11 +51,11 @@ def test_a_policy_that_is_not_there(another: Stack) -> None:
     ("variable", "value"),
     [
         ("TOCSIN_WEB_BIND", "8080"),
-        ("TOCSIN_WEBHOOK_TOKENS", "justatoken"),
-        ("TOCSIN_PAGERDUTY_EVENTS_URL", "events.pagerduty.com"),
+        pytest.param("TOCSIN_WEBHOOK_TOKENS", "justatoken", marks=pytest.mark.slow),
+        pytest.param("TOCSIN_PAGERDUTY_EVENTS_URL", "events.pagerduty.com", marks=pytest.mark.slow),
         ("TOCSIN_PAGERDUTY_ROUTING_KEY", ""),
-        ("TOCSIN_CA_FILE", "/does/not/exist.pem"),
-        ("TOCSIN_KAFKA", "no-port"),
+        pytest.param("TOCSIN_CA_FILE", "/does/not/exist.pem", marks=pytest.mark.slow),
+        pytest.param("TOCSIN_KAFKA", "no-port", marks=pytest.mark.slow),
         ("TOCSIN_DATABASE_URL", "mysql://localhost/tocsin"),
     ],
 )
@@ -116,6 +116,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @as_root
+@pytest.mark.slow
 def test_a_disk_that_fills_up_loses_nothing_that_was_accepted(small_disk: Path, another: Stack) -> None:
     another.extra = {"TOCSIN_DATA_DIR": str(small_disk / "data")}
     another.launch()
@@ -151,6 +152,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_accepted(small_disk: Path, 
 
 
 @as_root
+@pytest.mark.slow
 def test_checkout_and_data_only_root_can_enter(tmp_path: Path, another: Stack) -> None:
     checkout = tmp_path / "only-root"
     checkout.mkdir(mode=0o700)
