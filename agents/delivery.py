@@ -24,8 +24,9 @@ from notifiers.port import Notifier
 
 _log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=20)
-"""Longer than any attempt may take, so that a lease runs out only when its holder died."""
+LEASE = timedelta(seconds=6)
+"""Renewed while an attempt is under way, so that it runs out only when its holder died."""
+RENEW_EVERY = timedelta(seconds=2)
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
@@ -70,6 +71,10 @@ class Outbox(Protocol):
         """Leases the heads of up to `limit` lanes, urgent ones first."""
         ...
 
+    async def renew(self, claimed: Sequence[Claimed], lease: timedelta) -> None:
+        """Leases what is still under way anew."""
+        ...
+
     async def finish(self, finished: Sequence[tuple[Claimed, Outcome, timedelta | None]]) -> None:
         """Writes outcomes; a RetryLater comes due again after the given time."""
         ...
@@ -96,12 +101,14 @@ class Courier:
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
+    _renewed_at: datetime = field(init=False)
     _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
     _unwritten: list[tuple[Claimed, Outcome, timedelta | None]] = field(default_factory=list)
     """Outcomes that the store could not take yet: an answer is never forgotten over a fault of ours."""
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
+        self._renewed_at = self.now()
 
     async def wake(self, batch: Sequence[Record]) -> None:
         """The agent on the provider's topic: there is something to deliver."""
@@ -117,6 +124,7 @@ class Courier:
             self._under_way[asyncio.ensure_future(attempt)] = claimed
         await self._until_something_happens()
         await self._collect()
+        await self._renew()
 
     async def drain(self) -> None:
         """Waits for what is under way and writes it: for a shutdown that leaves nothing unknown."""
@@ -139,6 +147,12 @@ class Courier:
                 rest.cancel()
         finally:
             knock.cancel()
+
+    async def _renew(self) -> None:
+        now = self.now()
+        if self._under_way and now - self._renewed_at >= RENEW_EVERY:
+            await self.outbox.renew(list(self._under_way.values()), LEASE)
+            self._renewed_at = now
 
     async def _claim(self) -> Sequence[Claimed]:
         free = max(0, self.pace.width - len(self._under_way))

@@ -37,13 +37,13 @@ MOST_BYTES = 1024 * 1024
 
 
 async def relay(log: EventLog, publish: Publish, topic: str) -> int:
-    """One pass; how many records were published."""
+    """One pass; how many events were published, BATCH when there may be more."""
     async with log.relaying() as allowed:
         records = await log.unpublished(BATCH) if allowed else ()
         if records:
             await publish([outgoing for record in records for outgoing in _outgoing(topic, record)])
             await log.published(records)
-        return len(records)
+        return sum(len(record.events) for record in records)
 
 
 def _outgoing(topic: str, record: FeedRecord) -> Iterator[Outgoing]:

@@ -71,7 +71,7 @@ class Keeper:
             if problem is None:
                 return
             failures = 1 if clock() - began > restarts.settled_after.total_seconds() else failures + 1
-            if failures >= restarts.limit:
+            if failures >= restarts.limit and not self.ready.is_set():  # what has worked may work again: never give up
                 raise Unusable(f"{self.child.name} {problem}, {failures} times in a row: its lines above say why")
             self._say(f"{problem}; starting it again")
             await _until(self.watch.stop, within=restarts.pause(failures))

@@ -148,6 +148,9 @@ class MemoryStore:
             for name, value in sent.receipts.items()
         }
 
+    async def renew(self, claimed: Sequence[Any], lease: timedelta) -> None:
+        """Leases do not run out here."""
+
     async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> None:
         if self.away is not None:
             raise self.away

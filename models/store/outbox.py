@@ -38,6 +38,10 @@ RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown,
     (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider)
 """
 
+_RENEW = """
+UPDATE delivery SET next_at = clock_timestamp() + %s WHERE id = ANY(%s::uuid[]) AND status = 'sending'
+"""
+
 _OUTCOME = Rows(
     {
         "id": "uuid",
@@ -138,6 +142,11 @@ class Outbox:
             for _, _, status, body, attempts, unknown, receipts in rows
             if status == "sending"
         ]
+
+    async def renew(self, claimed: Sequence[_Claimed], lease: timedelta) -> None:
+        """Leases what is still being sent anew."""
+        async with self._database.connection() as connection:
+            await connection.execute(_RENEW, (lease, [one.delivery.id for one in claimed]))
 
     async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> None:
         """Writes outcomes, and receipts for the next send. Raises Conflict (try again) and Unavailable."""

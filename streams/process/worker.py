@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 GROUP: Final = "tocsin"
 RELAY_EVERY: Final = 0.25
-"""Seconds between looks at the log while it is quiet; how late the public feed may be."""
+"""Seconds between looks at the log; how late the public feed may be. Few and large passes leave the machine to pages."""
 REPORT_EVERY: Final = 1.0
 """Seconds between looks for pages whose fate a crash left untold, and for late ones."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
@@ -119,7 +119,7 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
             await worker.alarm.wait(await deadlines.nap(store.ledger))
 
     async def relay_events() -> None:
-        if not await relay.relay(store.log, publish, topics.EVENTS):
+        if await relay.relay(store.log, publish, topics.EVENTS) < relay.BATCH:
             await nap(stop, RELAY_EVERY)
 
     async def report_pages() -> None:

@@ -217,3 +217,12 @@ async def test_a_low_severity_pages_nobody(desk: Desk) -> None:
 def a_test_page() -> Delivery:
     page = PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", f"test/{uuid.uuid4()}", test=True)
     return Delivery(uuid.uuid4(), None, "", DeliveryKind.PAGE, page.dedup_key, Urgency.PAGE, page=page)
+
+
+async def test_a_renewed_lease_is_nobody_elses(desk: Desk) -> None:
+    await desk.handle(alerts())
+    under_way = await claim(desk, lease=NOW)
+    await desk.store.outbox.renew(under_way, LEASE)
+    assert await claim(desk) == []
+    await finish(desk, SENT, *under_way)
+    assert await statuses(desk) == [("page", "delivered")]
