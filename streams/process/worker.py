@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 GROUP: Final = "tocsin"
 RELAY_EVERY: Final = 0.25
-"""Seconds between looks at the log; how late the public feed may be. Few and large passes leave the machine to pages."""
+"""Seconds between looks at the log: how late the feed may be. Few, large passes leave the machine to pages."""
 REPORT_EVERY: Final = 1.0
 """Seconds between looks for pages whose fate a crash left untold, and for late ones."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
