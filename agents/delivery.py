@@ -90,16 +90,15 @@ class Outbox(Protocol):
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers to one provider. `woken` is set by whoever knows of new work."""
+    """Delivers to one provider. `woken` is set by whoever knows of new work; `told` by us: pages can be reported."""
 
     notifier: Notifier
     outbox: Outbox
-    publish: Publish
-    signals_topic: str
     now: Callable[[], datetime]
     most: int = 32
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
     _renewed_at: datetime = field(init=False)
     _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
@@ -168,7 +167,7 @@ class Courier:
         await self.outbox.finish(self._unwritten)
         written, self._unwritten = self._unwritten, []
         if any(claimed.delivery.page is not None for claimed, _, _ in written):
-            await report(self.outbox, self.publish, self.signals_topic)
+            self.told.set()  # reported by a loop of its own, so that the next page does not wait for it
 
     def _account(self, claimed: Claimed, outcome: Outcome) -> timedelta | None:
         """Tells breaker and pace; how long until the next attempt, if there is one."""

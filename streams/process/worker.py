@@ -94,7 +94,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
         couriers = {
-            provider: Courier(notifier, store.outbox, producer.publish, topics.SIGNALS, utc_now, most=at_once(notifier))
+            provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
             for provider, notifier in reached.notifiers.items()
         }
         yield Worker(store, producer, policy, couriers, alarm)
@@ -122,9 +122,12 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
         if await relay.relay(store.log, publish, topics.EVENTS) < relay.BATCH:
             await nap(stop, RELAY_EVERY)
 
+    told = worker.couriers[Provider.PAGERDUTY].told
+
     async def report_pages() -> None:
+        told.clear()
         if not await delivery.report(store.outbox, publish, topics.SIGNALS):
-            await nap(stop, REPORT_EVERY)
+            await nap(told, REPORT_EVERY)
 
     yield repeat("deadlines", emit_deadlines, stop)
     yield repeat("relay", relay_events, stop)

@@ -60,7 +60,7 @@ class Desk:
         self.store = MemoryStore(lambda: self.now)
         self.notifier = Answering()
         self.signals: list[DeliveryReported] = []
-        self.courier = Courier(self.notifier, self.store, self.publish, "incident.signals", lambda: self.now)
+        self.courier = Courier(self.notifier, self.store, lambda: self.now)
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         for record in records:
@@ -81,6 +81,9 @@ class Desk:
             self.courier.woken.set()
             await self.courier.work()
             await self.courier.drain()
+            if self.courier.told.is_set():
+                self.courier.told.clear()
+                await delivery.report(self.store, self.publish, "incident.signals")
 
 
 async def test_a_delivered_page_is_reported_as_a_signal() -> None:

@@ -52,7 +52,9 @@ class Peer:
 
 
 async def main(port: int) -> None:
-    config = uvicorn.Config(Peer(), host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        Peer(), host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none", timeout_keep_alive=300
+    )
     async with supervised() as self:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())

@@ -40,7 +40,15 @@ async def receive(brokers: str, ready: Callable[[str], None], stop: asyncio.Even
 
         app = Starlette(routes=[Route("/webhooks/alertmanager", take, methods=["POST"])])
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-            config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+            config = uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                timeout_keep_alive=300,
+                access_log=False,
+            )
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             ready(f"http://127.0.0.1:{listener.getsockname()[1]}")
