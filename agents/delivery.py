@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=6)
 """Renewed while an attempt is under way, so that it runs out only when its holder died."""
 RENEW_EVERY = timedelta(seconds=2)
+ATTEMPT_WITHIN = timedelta(seconds=18)
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
@@ -116,11 +117,10 @@ class Courier:
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
-        await self._collect()
+        await self._collect()  # first: what has an answer must not be claimed again because its lease ran out meanwhile
         for claimed in await self._claim():
             self.breaker.started()
-            attempt = self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
-            self._under_way[asyncio.ensure_future(attempt)] = claimed
+            self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
         await self._collect()
         await self._renew()
@@ -157,6 +157,14 @@ class Courier:
         free = max(0, self.pace.width - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
+
+    async def _attempt(self, claimed: Claimed) -> Outcome:
+        """Ends before its lease, whatever the notifier does, so that no delivery is ever attempted twice at once."""
+        try:
+            async with asyncio.timeout(ATTEMPT_WITHIN.total_seconds()):
+                return await self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
+        except TimeoutError:
+            return RetryLater(f"{self.notifier.provider} is too slow", unknown=True, provider_down=True)
 
     async def _collect(self) -> None:
         for attempt in [attempt for attempt in self._under_way if attempt.done()]:

@@ -1,7 +1,8 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one question (whose group was this?), asked only for a resolved group that does not list all its
-alerts. Never opens or changes an incident.
+Stateless but for one question (who had alerts of this group?), asked only for a resolved group, which resolves also
+what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. Never opens or changes
+an incident.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
         raise Unreadable(message)
     group = read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
     reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version))
-    if group.status == "resolved" and group.truncated:
+    if group.status == "resolved":
         told = {signal.key for signal in reported}
         others = await ports.keys_of_group(_group_of(group))
         reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]

@@ -146,7 +146,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One intent. `lane` is what order holds in: a page's dedup_key, else incident and provider."""
+    """One intent. `lane` is what order holds in: a page's dedup_key, else incident and provider (a page's fallback has
+    one of its own).
+    """
 
     id: uuid.UUID
     incident_id: uuid.UUID | None

@@ -89,7 +89,9 @@ class AlertsResolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsMuted:
-    """Alerts that a person's resolve silenced (fingerprint → startsAt) until they have been seen resolved."""
+    """Alerts that a person's resolve silenced (fingerprint → startsAt) until they have been seen resolved; a new
+    generation begins with those of the one before.
+    """
 
     kind: Literal["alerts_muted"] = "alerts_muted"
     alerts: Mapping[str, datetime]

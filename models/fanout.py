@@ -74,6 +74,8 @@ def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: d
 def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: _Told) -> Delivery:
     kind, message, page = what
     lane = incident.dedup_key(page) if page else f"{incident.id}/{PROVIDER_OF[kind]}"
+    if kind is _K.PAGE_FALLBACK:
+        lane = f"{lane}/fallback"  # urgent, and needs nothing of what the incident's other messages may be waiting for
     return Delivery(
         id=uuid.uuid5(incident.id, f"delivery/{place}"),
         incident_id=incident.id,

@@ -16,6 +16,7 @@ a new, linked generation begins and the old one never changes again.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -158,13 +159,23 @@ def _opened(
     )
     fresh = evolve(None, opening, now)
     joined = AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after)
+    muted = _still_muted(before, signal)
     return [
         opening,
+        *([AlertsMuted(alerts=muted)] if muted else []),
         *_truncation(fresh, signal),
         joined,
         *_planned(fresh, signal),
         *_first_page(fresh, signal, "opened", policy, now),
     ]
+
+
+def _still_muted(before: Incident | None, signal: AlertsReported) -> Mapping[str, datetime]:
+    """What a person silenced in the generation before, and nobody has seen resolved yet."""
+    if before is None:
+        return {}
+    gone = _gone(before, signal)
+    return {fingerprint: since for fingerprint, since in before.muted.items() if fingerprint not in gone}
 
 
 def _first_page(
@@ -215,7 +226,11 @@ def _gone(incident: Incident, signal: AlertsReported) -> tuple[str, ...]:
         waited_for = alert.firing or fingerprint in incident.muted
         return waited_for and (fingerprint in listed or (whole and alert.group == signal.group))
 
-    return tuple(fingerprint for fingerprint, alert in incident.alerts.items() if resolves(fingerprint, alert))
+    inherited = (fingerprint for fingerprint in incident.muted if fingerprint not in incident.alerts)
+    return (
+        *(fingerprint for fingerprint, alert in incident.alerts.items() if resolves(fingerprint, alert)),
+        *(fingerprint for fingerprint in inherited if fingerprint in listed),
+    )
 
 
 def _truncation(incident: Incident, signal: AlertsReported) -> list[Event]:

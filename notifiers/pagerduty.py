@@ -35,7 +35,9 @@ from notifiers.render import Payload, TemplateFault, pagerduty_event
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
 _THREADS = 8
-_ATTEMPT_SECONDS = 20.0
+_SEND_SECONDS = 12.0
+_LOOK_SECONDS = 5.0
+"""Looking must leave time to send: together they end before the delivery's lease (agents/delivery.py)."""
 _CREDENTIALS_BACKOFF = timedelta(minutes=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -133,7 +135,7 @@ class PagerDutyNotifier:
         client = self._clients.get(key) or self._clients.setdefault(key, self._bounded(_Events, key, self._events_url))
         fields = {name: value for name, value in event.items() if name != "event_action"}
         try:
-            await self._in_thread(lambda: client.send_event(event["event_action"], **fields))
+            await self._in_thread(lambda: client.send_event(event["event_action"], **fields), _SEND_SECONDS)
         except (Error, httpx2.RequestError, TimeoutError) as error:
             return _fault(error, secret=key)
         return None
@@ -145,13 +147,13 @@ class PagerDutyNotifier:
             return False
         query: dict[str, str | int] = {"incident_key": dedup_key, "date_range": "all", "limit": 1}
         try:
-            answer = await self._in_thread(lambda: rest.get("/incidents", params=query))
+            answer = await self._in_thread(lambda: rest.get("/incidents", params=query), _LOOK_SECONDS)
             return answer.status_code == 200 and bool(answer.json().get("incidents"))
         except (Error, httpx2.RequestError, TimeoutError, ValueError, AttributeError):
             return False
 
-    async def _in_thread(self, call: Callable[[], _T]) -> _T:
-        async with asyncio.timeout(_ATTEMPT_SECONDS):
+    async def _in_thread(self, call: Callable[[], _T], within: float) -> _T:
+        async with asyncio.timeout(within):
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _bounded(self, client_type: type[_Client], secret: str, base_url: str) -> _Client:

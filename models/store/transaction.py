@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, cast
 
 from models.deliveries import Provider
+from models.records import Unreadable
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
@@ -78,10 +79,14 @@ class Transaction(Generic[State]):
         self._now: datetime | None = None
 
     async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
-        """Notes `(id, kind, key)` of every signal and locks the latest state of every key. Raises Conflict."""
+        """Notes `(id, kind, key)` of every signal and locks the latest state of every key. Raises Conflict, and
+        Unreadable for a batch that has to be split.
+        """
         noted = sorted((signal_id, clean(kind), clean(key)) for signal_id, kind, key in signals)
         places = {key: place for _, _, key in signals if (place := self._place(key)) is not None}
         sought = sorted(set(places.values()))
+        if len(sought) < len(places):
+            raise Unreadable("two spellings of one key in one batch: each can only be handled by itself")
         fresh = await self._session.execute(_NOTE, Rows.arrays(noted) or [[], [], []])
         locked = await self._session.execute(self._lock, (sought,))
         latest = await self._session.execute(self._latest, (sought,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -38,9 +39,12 @@ class Answering:
     def __init__(self) -> None:
         self.answers: list[Outcome | Exception] = []
         self.asked: list[tuple[str, bool]] = []
+        self.silent = False
 
     async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         self.asked.append((delivery.lane, read_back))
+        if self.silent:
+            await asyncio.Event().wait()
         answer = self.answers.pop(0) if self.answers else Delivered("sent")
         if isinstance(answer, Exception):
             raise answer
@@ -111,6 +115,16 @@ async def test_an_answer_is_not_forgotten_while_the_store_is_away() -> None:
     desk.store.away = None
     await desk.rounds()
     assert (page.status, len(desk.notifier.asked)) == ("delivered", 1)
+
+
+async def test_an_attempt_ends_before_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    page = desk.page()
+    desk.notifier.silent = True
+    assert delivery.ATTEMPT_WITHIN < delivery.LEASE
+    monkeypatch.setattr(delivery, "ATTEMPT_WITHIN", timedelta(0))
+    await desk.rounds()
+    assert (page.status, page.unknown, page.detail) == ("pending", True, "pagerduty is too slow")
 
 
 async def test_what_the_provider_asks_for_is_honoured_before_it_is_tried_again() -> None:

@@ -245,3 +245,32 @@ def test_who_took_it_owns_the_postmortem_also_after_an_escalation() -> None:
     review = world.store.reviews_by_key[str(world.incident.id)]
     assert review.postmortem is not None
     assert review.postmortem.owner == "ana"
+
+
+def test_what_a_person_silenced_stays_silent_in_the_next_generation() -> None:
+    """A resolve mutes what still fires until it has been seen resolved, however many incidents later."""
+    world = World()
+    world.alert(pods=["pod-0"])
+    world.resolve()
+    world.advance(hours=1)
+    world.alert(pods=["pod-0", "pod-1"])
+    assert world.incident.generation == 2
+    world.alert(pods=["pod-0", "pod-1"])
+    world.alert(pods=["pod-1"], status="resolved", group_status="firing")
+    assert world.incident.status == "resolved", "pod-0 is not what keeps it open"
+    pages = len(world.pages)
+    world.advance(hours=4)
+    world.alert(pods=["pod-0"])
+    assert len(world.pages) == pages
+    world.alert(pods=["pod-0"], status="resolved")
+    world.alert(pods=["pod-0"], started=world.now)
+    assert len(world.pages) == pages + 1
+
+
+def test_a_resolved_group_resolves_all_that_was_last_seen_in_it_even_when_nothing_was_cut_off() -> None:
+    """Alertmanager was killed and never told that A is over; or the group was truncated only while A was listed."""
+    world = World()
+    world.alert("A", group="shared")
+    world.alert("B", group="shared")
+    world.alert("B", group="shared", status="resolved")
+    assert {incident.status for incident in world.store.incidents_by_id.values()} == {"resolved"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
+from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, RetryLater
 from models.severity import Severity
 from tests.world import T0, World, is_down, takes
 
@@ -229,3 +229,16 @@ def test_who_lowers_it_to_what_wakes_nobody_has_taken_it() -> None:
     world.advance(hours=2)
     assert world.pages == ["primary"]
     assert world.incident.acknowledged_by == "ana"
+
+
+def test_the_second_way_waits_behind_no_other_message() -> None:
+    """POLICY 32. Slack lets 20 channels a minute be made; in a storm the incident's own messages wait for that."""
+
+    def makes_no_channel(delivery: Delivery) -> Outcome:
+        return RetryLater("429") if delivery.kind is DeliveryKind.CHANNEL else takes(delivery)
+
+    world = World()
+    world.answers = {Provider.PAGERDUTY: is_down, Provider.SLACK: makes_no_channel}
+    world.alert()
+    world.advance(seconds=31)
+    assert "has not got through yet" in world.said(DeliveryKind.PAGE_FALLBACK)[0]

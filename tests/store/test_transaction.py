@@ -48,6 +48,16 @@ async def test_one_signal_twice_in_a_batch_counts_once(desk: Desk) -> None:
     assert await desk.value("SELECT count(*) FROM event") == 3
 
 
+async def test_two_spellings_of_one_key_are_not_decided_side_by_side(desk: Desk) -> None:
+    """PostgreSQL takes no NUL, so both name one incident: together they would conflict for ever."""
+    spellings = [alerts("a\0", name="one"), alerts("a\ufffd", name="two")]
+    with pytest.raises(Unreadable):
+        await desk.handle(*spellings)
+    for one in spellings:
+        await desk.handle(one)
+    assert await desk.value("SELECT count(*) FROM incident") == 1
+
+
 async def test_folding_the_log_gives_the_state(desk: Desk) -> None:
     await desk.handle(alerts("a"), alerts("b"), alerts("a", name="more"))
     await desk.acknowledge("a")
