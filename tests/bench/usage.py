@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import subprocess
 from collections import defaultdict
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _EVERY = 0.1
+_LOOKED_UP_EVERY = 10
+"""Samples between looks at which processes there are."""
 _IDLE = 0.06
 """Processor seconds per second below which a system counts as idle."""
 _MODULES = {"streams.serve", "tests.bench.floor"}
@@ -51,12 +54,15 @@ def _role(pid: int, root: int, parents: Mapping[int, int], commands: Mapping[int
 
 @contextlib.asynccontextmanager
 async def watched(root: int) -> AsyncIterator[Usage]:
-    """Fills in what the tree below `root` uses meanwhile."""
+    """Fills in what the tree below `root` uses meanwhile, processes that begin meanwhile (of a database) included."""
     usage, tree = Usage(), roles(root)
-    before = {role: sum(map(_cpu_s, pids)) for role, pids in tree.items()}
+    before = {pid: _cpu_s(pid) for pids in tree.values() for pid in pids}
 
     async def sample() -> None:
-        while True:
+        nonlocal tree
+        for number in itertools.count(1):
+            if number % _LOOKED_UP_EVERY == 0:
+                tree = roles(root)
             for role, pids in tree.items():
                 usage.peak_mib[role] = round(max(usage.peak_mib.get(role, 0.0), _resident_mib(pids)), 1)
             await asyncio.sleep(_EVERY)
@@ -66,7 +72,8 @@ async def watched(root: int) -> AsyncIterator[Usage]:
         yield usage
     finally:
         sampling.cancel()
-        usage.cpu_s = {role: round(sum(map(_cpu_s, pids)) - before[role], 2) for role, pids in tree.items()}
+        for role, pids in roles(root).items():
+            usage.cpu_s[role] = round(sum(_cpu_s(pid) - before.get(pid, 0.0) for pid in pids), 2)
 
 
 async def settled(root: int, within: float = 60.0) -> None:
