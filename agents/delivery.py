@@ -28,6 +28,7 @@ LEASE = timedelta(seconds=6)
 """Renewed while an attempt is under way, so that it runs out only when its holder died."""
 RENEW_EVERY = timedelta(seconds=2)
 ATTEMPT_WITHIN = timedelta(seconds=18)
+"""Whatever a notifier does; longer than three calls of five seconds."""
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
@@ -159,7 +160,7 @@ class Courier:
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 
     async def _attempt(self, claimed: Claimed) -> Outcome:
-        """Ends before its lease, whatever the notifier does, so that no delivery is ever attempted twice at once."""
+        """Ends in bounded time, whatever the notifier does."""
         try:
             async with asyncio.timeout(ATTEMPT_WITHIN.total_seconds()):
                 return await self.notifier.send(claimed.delivery, claimed.receipts, read_back=claimed.unknown)
