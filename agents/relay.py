@@ -5,13 +5,16 @@ Works from what the log says is not yet published, never from a remembered posit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
 from models.feed import FeedRecord, encode_feed
-from models.records import Outgoing, Publish
+from models.records import Outgoing, Publish, Unreadable
+
+_log = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -41,11 +44,24 @@ async def relay(log: EventLog, publish: Publish, topic: str) -> int:
     async with log.relaying() as allowed:
         records = await log.unpublished(BATCH) if allowed else ()
         if records:
-            await publish(
-                [Outgoing(topic, record.key.encode(), value) for record in records for value in _values(record)]
+            await _publish(
+                [Outgoing(topic, record.key.encode(), value) for record in records for value in _values(record)],
+                publish,
             )
             await log.published(records)
         return len(records)
+
+
+async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
+    """All of them, but for an event that no record can hold: it must not hold up what comes after it."""
+    try:
+        await publish(records)
+    except Unreadable:
+        for record in records:
+            try:
+                await publish([record])
+            except Unreadable as error:
+                _log.error("an event of %.100r is not on the feed, and stays in the log: %s", record.key, error)
 
 
 def _values(record: FeedRecord) -> Iterator[bytes]:
