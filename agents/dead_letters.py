@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.alert import Alert
@@ -20,6 +20,10 @@ from models.severity import Classification, ServiceTier, Severity
 from models.signals import AlertsReported, encode_signal
 
 _KEY = "tocsin/unreadable"
+_SAID_BY_SENDER = re.compile(r"[0-9]+|'.*'|“.*”|[\x00-\x1f\x7f]", re.DOTALL)
+"""What differs between reasons of one kind."""
+_LONGEST_REASON = 500
+_KEPT_OF_TOO_LARGE, _KEPT_OF_OTHERS = 64 * 1024, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Burial:
 
 def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outgoing]:
     """The dead letter of `record`, and the signal that opens (or joins) its sender's incident."""
+    reason = reason[:_LONGEST_REASON]
     place = f"{record.topic}/{record.partition}/{record.offset}"
     sender = record.headers.get("sender", b"tocsin").decode(errors="replace")
     letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
@@ -45,10 +50,19 @@ def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outg
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
 
 
+def beginning(record: Record) -> Record:
+    """What is kept of a record whose dead letter would be larger than a record may be."""
+    headers = {name: value[:_KEPT_OF_OTHERS] for name, value in list(record.headers.items())[:32]}
+    key = None if record.key is None else record.key[:_KEPT_OF_OTHERS]
+    value = None if record.value is None else record.value[:_KEPT_OF_TOO_LARGE]
+    return replace(record, key=key, value=value, headers=headers)
+
+
 def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when)
     topic: str, sender: str, body: bytes, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial
 ) -> list[Outgoing]:
     """The same for a body that the receiver refused, from an authenticated sender."""
+    reason = reason[:_LONGEST_REASON]
     headers = {"sender": sender.encode(), "webhook_id": str(letter_id).encode(), "received_at": at.isoformat().encode()}
     letter = _letter(topic, sender.encode(), body, reason, at, letter_id, headers, burial)
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
@@ -56,7 +70,7 @@ def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when
 
 def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial) -> Outgoing:
     """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join."""
-    key = f"{_KEY}/{sender}/{re.sub(r'[0-9]+', 'N', reason)[:80]}"
+    key = f"{_KEY}/{sender}/{_SAID_BY_SENDER.sub('N', reason)[:80]}"
     priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
     alert = Alert(
         fingerprint=str(uuid.uuid5(letter_id, "fingerprint")),

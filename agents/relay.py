@@ -5,13 +5,16 @@ Works from what the log says is not yet published, never from a remembered posit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
 from models.feed import KINDS, FeedRecord, encode_feed, kinds_of
-from models.records import Outgoing, Publish
+from models.records import Outgoing, Publish, Unreadable
+
+_log = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -41,9 +44,21 @@ async def relay(log: EventLog, publish: Publish, topic: str) -> int:
     async with log.relaying() as allowed:
         records = await log.unpublished(BATCH) if allowed else ()
         if records:
-            await publish([outgoing for record in records for outgoing in _outgoing(topic, record)])
+            await _publish([outgoing for record in records for outgoing in _outgoing(topic, record)], publish)
             await log.published(records)
         return sum(len(record.events) for record in records)
+
+
+async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
+    """All of them, but for an event that no record can hold: it must not hold up what comes after it."""
+    try:
+        await publish(records)
+    except Unreadable:
+        for record in records:
+            try:
+                await publish([record])
+            except Unreadable as error:
+                _log.error("an event of %.100r is not on the feed, and stays in the log: %s", record.key, error)
 
 
 def _outgoing(topic: str, record: FeedRecord) -> Iterator[Outgoing]:

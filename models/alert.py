@@ -137,9 +137,21 @@ def _instant(stated: datetime, received_at: datetime) -> datetime:
         return received_at
 
 
+_FREE = {"labels", "annotations", "links"}
+"""Fields whose keys the sender makes up."""
+_LONGEST_NAME = 60
+
+
 def explain(error: ValidationError) -> str:
-    """The first thing wrong in one line, as `alerts.0.labels: Input should be …`, with the number of further ones."""
+    """The first thing wrong in one line, as `alerts.0.labels: Input should be …`, with the number of further ones.
+
+    What the sender made up stands in “” at the end, printable and cut, so that kinds of reasons can be told apart.
+    """
     first, *rest = error.errors(include_url=False, include_context=False, include_input=False)
-    where = ".".join(str(step) for step in first["loc"])
+    loc = [str(step) for step in first["loc"]]
+    ours = next((place for place, step in enumerate(loc, start=1) if step in _FREE), len(loc))
+    where = ".".join(loc[:ours])
     line = f"{where}: {first['msg']}" if where else str(first["msg"])
-    return f"{line} (and {len(rest)} more)" if rest else line
+    line += f" (and {len(rest)} more)" if rest else ""
+    made_up = "".join(c if c.isprintable() else "\ufffd" for c in ".".join(loc[ours:])[:_LONGEST_NAME])
+    return f"{line} in “{made_up}”" if made_up else line

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from models.alert import Alert, AlertStatus, explain
 from models.deliveries import DeliveryKind, Provider
@@ -25,10 +25,15 @@ Stage = Literal["investigating", "identified", "monitoring", "resolved"]
 """Of the status page. POLICY 18."""
 
 
+def _storable(key: str) -> str:
+    """As the database gives a key back: two spellings of one key would be two states of one incident."""
+    return key.replace("\0", "\ufffd")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Signal:
     id: uuid.UUID
-    key: str
+    key: Annotated[str, AfterValidator(_storable)]
     """The incident key; for a review signal the incident's id."""
 
 

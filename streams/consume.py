@@ -127,7 +127,7 @@ class Consumption:
 
 
 def _record(message: Message) -> Record:
-    headers = dict(message.headers or ())
+    headers = {name: value or b"" for name, value in dict(message.headers or ()).items()}  # Kafka knows null ones
     return Record(message.topic, message.partition, message.offset, message.key, message.value, headers)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, conninfo
+from psycopg.generators import send
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import URL, make_url
@@ -49,7 +50,10 @@ class Session:
         """Waits for all that was sent. Raises what the first failing statement met.
 
         Only after it does the server count us as idle in a transaction, and ends us where we sleep on its locks.
+        What is larger than the socket's buffer must be flushed first: `sync` would wait for the answer to a message of
+        which libpq still holds the end (psycopg 3.3), for ever.
         """
+        await self.connection.wait(send(self.connection.pgconn))
         await self.pipeline.sync()
 
 

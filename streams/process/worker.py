@@ -20,7 +20,7 @@ from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
 from agents.triage import TriagePorts
 from models.deliveries import Provider
-from models.records import Record
+from models.records import Record, Unreadable
 from models.store.deadlines import Alarm
 from models.store.store import Store
 from streams import topics
@@ -140,6 +140,10 @@ def _burial(worker: Worker) -> DeadLetter:
     burial = dead_letters.Burial(topics.DEAD_LETTERS, topics.SIGNALS, worker.policy.policy, worker.policy.version)
 
     async def bury(record: Record, reason: str) -> None:
-        await worker.producer.publish(dead_letters.bury(record, reason, utc_now(), burial))
+        try:
+            await worker.producer.publish(dead_letters.bury(record, reason, utc_now(), burial))
+        except Unreadable:
+            beginning = dead_letters.beginning(record)
+            await worker.producer.publish(dead_letters.bury(beginning, reason, utc_now(), burial))
 
     return bury

@@ -67,7 +67,7 @@ def test_without_a_fingerprint_the_labels_are_the_identity() -> None:
         ({"groupKey": ""}, "groupKey"),
         ({"status": "burning"}, "status"),
         ({"alerts": {}}, "alerts"),
-        ({"alerts": [{**ALERT, "labels": {"a": 1}}]}, "alerts.0.labels.a"),
+        ({"alerts": [{**ALERT, "labels": {"a": 1}}]}, "alerts.0.labels: Input should be a valid string in “a”"),
         ({"alerts": [{**ALERT, "startsAt": "yesterday"}]}, "alerts.0.startsAt"),
         ({"alerts": [{**ALERT, "startsAt": "2026-03-02T03:00:00"}]}, "alerts.0.startsAt"),
         ({"alerts": [7]}, "alerts.0"),
@@ -111,3 +111,13 @@ def test_any_json_in_any_place_is_read_or_refused(value: Any, field: str) -> Non
 
 def test_duration_counts_from_starts_at() -> None:
     assert NOW - read(BODY).alerts[0].starts_at < timedelta(seconds=31)
+
+
+@pytest.mark.parametrize("name", ["x" * 9_000_000, "a\0b", "a.b: c\n", "“”"])
+def test_a_reason_is_short_and_says_what_the_sender_made_up_last(name: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read({**BODY, "alerts": [{**ALERT, "labels": {name: None}}]})
+    reason = str(refused.value)
+    assert reason.startswith("alerts.0.labels: Input should be a valid string in “")
+    assert len(reason) < 150
+    assert reason.isprintable()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from agents import relay
+from models.records import Outgoing, Unreadable
 from models.severity import Severity
 from models.store.errors import Unavailable
 from tests.store.desk import Desk, alerts
@@ -60,3 +63,18 @@ async def test_one_relay_works_at_a_time_and_another_takes_over(desk: Desk, othe
 async def relays(desk: Desk) -> bool:
     async with desk.store.log.relaying() as mine:
         return mine
+
+
+async def test_an_event_that_no_record_can_hold_holds_up_no_other(desk: Desk) -> None:
+    await desk.handle(alerts("before"), alerts("huge", name="h" * 5000), alerts("after"))
+    published: list[Outgoing] = []
+
+    async def publish(records: Sequence[Outgoing]) -> None:
+        for record in records:
+            if len(record.value) > 5000:
+                raise Unreadable("larger than a record may be")
+            published.append(record)
+
+    assert await relay.relay(desk.store.log, publish, "incident.events") == 3
+    assert {record.key for record in published} == {b"before", b"after"}
+    assert await desk.store.log.unpublished(100) == []

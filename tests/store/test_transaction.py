@@ -219,3 +219,20 @@ async def blocked(desk: Desk) -> None:
         )
         while not await desk.value(waiting):
             await asyncio.sleep(0.01)
+
+
+async def test_a_batch_larger_than_any_buffer_is_written(desk: Desk) -> None:
+    """psycopg's pipeline would wait for an answer to what it has not sent to its end."""
+    async with asyncio.timeout(30):
+        for number in range(5):
+            key = f"{number}" + "k" * 1_000_000
+            await desk.handle(alerts(key, name="n" * 1_000_000))
+    assert await desk.value("SELECT count(*) FROM incident") == 5
+
+
+async def test_two_spellings_of_a_key_are_one_incident(desk: Desk) -> None:
+    """The database gives a NUL back as U+FFFD, in the keys of deadlines and deliveries too."""
+    async with asyncio.timeout(10):
+        await desk.handle(alerts("a\0b"), alerts("a\ufffdb", name="more"))
+        await desk.handle(alerts("a\ufffdb", name="third"), alerts("a\0b", name="fourth"))
+    assert await desk.value("SELECT count(*) FROM incident") == 1
