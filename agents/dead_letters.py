@@ -20,6 +20,7 @@ from models.severity import Classification, ServiceTier, Severity
 from models.signals import AlertsReported, encode_signal
 
 _KEY = "tocsin/unreadable"
+_MADE_UP = re.compile(r"\b(labels|annotations)\..*: ", re.DOTALL)
 _SAID_BY_SENDER = re.compile(r"[0-9]+|'.*'|“.*”|[\x00-\x1f\x7f]", re.DOTALL)
 """What differs between reasons of one kind."""
 _LONGEST_REASON = 500
@@ -69,11 +70,13 @@ def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when
 
 
 def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial) -> Outgoing:
-    """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join."""
-    key = f"{_KEY}/{sender}/{_SAID_BY_SENDER.sub('N', reason)[:80]}"
+    """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join; as one and the same
+    alert, so that the incident does not grow while a sender goes on.
+    """
+    key = f"{_KEY}/{sender}/{_kind(reason)}"
     priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
     alert = Alert(
-        fingerprint=str(uuid.uuid5(letter_id, "fingerprint")),
+        fingerprint=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
         status="firing",
         starts_at=at,
         labels={"alertname": "UnreadableAlert", "sender": sender},
@@ -99,6 +102,12 @@ def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, bur
         policy_version=burial.policy_version,
     )
     return Outgoing(burial.signals_topic, key.encode(), encode_signal(signal))
+
+
+def _kind(reason: str) -> str:
+    """`reason` without what its sender made up: numbers, names of labels, control characters."""
+    general = _SAID_BY_SENDER.sub("N", _MADE_UP.sub(r"\1: ", reason))
+    return "".join(character for character in general if character.isprintable())[:80]
 
 
 def _letter(  # noqa: PLR0913 (a letter is the record, the reason and where it came from)
