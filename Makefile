@@ -64,8 +64,10 @@ endif
 	@supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
 	complete='import ensurepip, sqlite3, ssl, venv'; \
 	found=; incomplete=; \
-	for python in "$(PYTHON)" python3.13 python3.12 python3.11 python3 python; do \
-	    test -n "$$python" && "$$python" -I -c "$$supported" >/dev/null 2>&1 || continue; \
+	set -- python3.13 python3.12 python3.11 python3 python; \
+	test -z "$(PYTHON)" || set -- "$(PYTHON)"; \
+	for python in "$$@"; do \
+	    "$$python" -I -c "$$supported" >/dev/null 2>&1 || continue; \
 	    if "$$python" -I -c "$$complete" >/dev/null 2>&1; then found=$$python; break; fi; \
 	    incomplete="$$incomplete $$python"; \
 	done; \
@@ -73,6 +75,7 @@ endif
 	    if test -n "$$incomplete"; then \
 	        echo "Found$$incomplete, but without venv, ensurepip, ssl or sqlite3: install the rest of it (Debian: apt-get install python3-venv)." >&2; \
 	    else \
+	        test -z "$(PYTHON)" || { echo "PYTHON=$(PYTHON) does not run, or is not Python 3.11, 3.12 or 3.13." >&2; exit 1; }; \
 	        echo "No Python 3.11, 3.12 or 3.13 found: install one, or name it with make PYTHON=/path/to/python3." >&2; \
 	    fi; exit 1; \
 	fi; \

@@ -101,7 +101,8 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
         case LevelPaged(level=level, reason=reason, by=by, ordinal=ordinal):
             yield _K.PAGE, None, Page(ordinal, level, event.routing_key)
             if reason not in {"opened", "reopened"}:
-                yield _notice(f"Paged {level}: {reason}", by=by)
+                why = f"{by} asked for it" if reason == "escalated" else reason
+                yield _notice(f"Paged {level}: {why}", by=by)
                 yield _REFRESH
         case PageFailed(level=level, reason=reason, final=final):
             fate = "could not be delivered" if final else "has not got through yet"

@@ -57,7 +57,7 @@ def shipped_policy(name: str) -> str:
     file = folder / f"{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir()))
-        message = f"there is no shipped policy {name!r}; there are: {known}"
+        message = f"there is no shipped policy {name!r}; there are: {known}; name a file by its path: ./{name}.yaml"
         raise PolicyError(message)
     return file.read_text(encoding="utf-8")
 

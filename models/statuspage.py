@@ -190,6 +190,6 @@ def overall(page: StatusPage) -> Impact:
 
 
 def recent_days(page: StatusPage, days: int = HISTORY_DAYS) -> list[tuple[date, list[PageIncident]]]:
-    """The last `days` days, today first, each with the incidents that began on it (UTC)."""
+    """The last `days` days, today first, each with the incidents that were first told of on it (UTC)."""
     dates = [page.at.date() - timedelta(days=back) for back in range(days)]
-    return [(day, [incident for incident in page.incidents if incident.started_at.date() == day]) for day in dates]
+    return [(day, [incident for incident in page.incidents if incident.updates[0].at.date() == day]) for day in dates]

@@ -48,7 +48,7 @@ class Keeper:
         """Returns once the child has ended for good; its failures end in `Watch.give_up`."""
         try:
             for other in self.before:
-                await _until(self.watch.stop, other.ready)
+                await until(self.watch.stop, other.ready)
             await self._run_again_and_again()
         except Unusable as refusal:
             self.watch.give_up(str(refusal))
@@ -74,7 +74,7 @@ class Keeper:
             if failures >= restarts.limit and not self.ready.is_set():  # what has worked may work again: never give up
                 raise Unusable(f"{self.child.name} {problem}, {failures} times in a row: its lines above say why")
             self._say(f"{problem}; starting it again")
-            await _until(self.watch.stop, within=restarts.pause(failures))
+            await until(self.watch.stop, within=restarts.pause(failures))
 
     async def _one_run(self) -> str | None:
         """One run of the child: why it should not have ended, or None where all is well. Raises `Unusable`."""
@@ -87,7 +87,7 @@ class Keeper:
         try:
             in_time = await self._until_ready(run)
             if in_time:
-                await _until(self.watch.stop, task=run.ended)
+                await until(self.watch.stop, task=run.ended)
             if self.watch.stop.is_set():
                 await self._stop_in_turn(run)
                 return None
@@ -103,8 +103,8 @@ class Keeper:
         """Waits until the child is ready, has ended or is to stop. False: none of it came in time."""
         within = self.child.ready_within.total_seconds()
         if self.child.once:
-            return await _until(self.watch.stop, task=run.ended, within=within)
-        if not await _until(self.watch.stop, task=run.address, within=within):
+            return await until(self.watch.stop, task=run.ended, within=within)
+        if not await until(self.watch.stop, task=run.address, within=within):
             return False
         if run.address.done() and not run.address.cancelled():
             self._publish(run.address.result())
@@ -137,7 +137,7 @@ class Keeper:
         self.watch.say("tocsin", f"{self.child.name} {line}")
 
 
-async def _until(
+async def until(
     *events: asyncio.Event, task: asyncio.Task[str] | asyncio.Task[int] | None = None, within: float | None = None
 ) -> bool:
     """Waits for the first of them, which it leaves as it is; False when that takes too long."""

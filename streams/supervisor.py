@@ -16,7 +16,7 @@ from pathlib import Path
 
 from streams import endpoints
 from streams.child import Child
-from streams.keeper import Keeper, Watch
+from streams.keeper import Keeper, Watch, until
 from streams.places import Unusable
 from streams.runlock import AlreadyUp, sole_run
 
@@ -59,10 +59,17 @@ async def _run(children: Sequence[Child], data_dir: Path, nonce: str) -> int:
             watch.stop.set()
 
     with _signals(on_signal):
-        await asyncio.gather(*(keeper.keep() for keeper in keepers))
+        await asyncio.gather(_tell_when_up(keepers, watch), *(keeper.keep() for keeper in keepers))
     for reason in watch.reasons:
         watch.say(_OWN_NAME, f"gave up: {reason}")
     return UP_GAVE_UP if watch.reasons else UP_STOPPED
+
+
+async def _tell_when_up(keepers: Sequence[Keeper], watch: Watch) -> None:
+    for keeper in keepers:
+        await until(watch.stop, keeper.ready)
+    if not watch.stop.is_set():
+        watch.say(_OWN_NAME, "everything is up; Ctrl-C stops all of it")
 
 
 def _keepers(children: Sequence[Child], watch: Watch) -> list[Keeper]:

@@ -172,5 +172,9 @@ def _words(answer: Mapping[str, Any], status: int) -> str:
         return f"{answer['error']}: set TOCSIN_API_TOKEN to the token that web was started with"
     if status == 404 and "no incident" in str(answer["error"]):
         return f"{answer['error']}: see `tocsin incidents list`"
-    hint = str(answer.get("hint") or "")
-    return f"{answer['error']}: {hint}" if hint else str(answer["error"])
+    hint = str(answer.get("hint") or "").rstrip(".")
+    if ". " in hint:
+        return f"{answer['error']}. {hint}"
+    if hint[1:2].islower():  # a sentence of its own there, a clause here
+        hint = hint[0].lower() + hint[1:]
+    return f"{answer['error']}; {hint}" if hint else str(answer["error"])

@@ -95,7 +95,7 @@ def escalate(
     """Pages the next level now."""
     if answer := _give(number, "escalate", {"by": by, "level": level}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} escalated: {one.level} is paged." if answer.changed else _nothing_to_do(one))
+        say(f"{one.number} escalated: {one.level} is paged." if answer.changed else _too_late(one))
 
 
 def update(  # noqa: PLR0913 (Typer reads the options from the signature)
@@ -112,7 +112,7 @@ def update(  # noqa: PLR0913 (Typer reads the options from the signature)
     body = {"message": message, "stage": stage, "actions": actions, "next_steps": next_steps, "by": by}
     if answer := _give(number, "updates", body, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} updated ({one.stage})." if answer.changed else _nothing_to_do(one))
+        say(f"{one.number} updated ({one.stage})." if answer.changed else _too_late(one))
 
 
 def severity(
@@ -126,7 +126,7 @@ def severity(
     """Raises or lowers the severity of an incident."""
     if answer := _give(number, "severity", {"severity": to, "reason": reason, "by": by}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} is now {one.severity}/{one.priority}." if answer.changed else _nothing_to_do(one))
+        say(f"{one.number} is now {one.severity}/{one.priority}." if answer.changed else _too_late(one))
 
 
 def _give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> CommandAnswer | None:
@@ -147,6 +147,14 @@ def settled(reply: Reply, *, as_json: bool) -> None:
         say_json(reply.body)
     if reply.later:
         raise Fault(reply.later, Code.LATER)
+
+
+def _too_late(one: IncidentView) -> str:
+    """Why a command led to nothing. Raises Fault where it would have changed something, had it come before the end."""
+    if one.status == "resolved":
+        ended = f"{one.number} was resolved by {one.resolved_by} {relative(one.resolved_at)}"
+        raise Fault(f"{ended}, so this was not done; `tocsin declare` opens another incident")
+    return _nothing_to_do(one)
 
 
 def _nothing_to_do(one: IncidentView) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Final
 
 from models.policy import Policy
@@ -52,6 +53,18 @@ def environment(settings: Settings) -> Iterator[Finding]:
         yield warning("watchdog", "nobody outside will notice when Tocsin is dead", "set TOCSIN_HEARTBEAT_URL")
 
 
+def strangers(policy: Policy, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that look like ours and are read by nobody: mostly typos, and each a setting that is not in force."""
+    ours = {f"{PREFIX}{name.upper()}" for name in (*_SHOWN, *_HIDDEN)}
+    ours |= {level.routing_key for level in policy.escalation.levels}
+    for name in sorted(environ):
+        known = name in ours or name.removesuffix("_FILE") in ours or name.startswith(f"{PREFIX}TEST_")
+        if name.startswith(PREFIX) and environ[name] and not known:
+            meant = get_close_matches(name, ours, n=1)
+            do = f"did you mean {meant[0]}?" if meant else "unset it"
+            yield warning("settings", f"{name} is set, but nothing reads it", do)
+
+
 def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
     """Whether a page reaches somebody, level by level, and why it does not."""
     yield ok("policy", f"{found.policy.name}, version {found.version}")
@@ -60,6 +73,7 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
     except SettingsError as error:
         yield fault("recording", *_split(str(error), "; "))
         recorded = {}
+    yield from strangers(found.policy, os.environ)
     for provider, why in recorded.items():
         yield warning("recording", f"{provider} is recorded, nobody is told: {why}", _remedy(provider, settings))
     for name, variable, state in levels_with_keys(found):
@@ -67,7 +81,7 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
             yield ok(f"level {name}", f"{variable} is set")
         else:
             whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
-            yield warning(f"level {name}", f"{variable} is not set, so it pages {whom}", f"set {variable}")
+            yield warning(f"level {name}", f"pages {whom}", f"set {variable}")
     if settings.pagerduty_api_token is None and "pagerduty" not in recorded:
         yield warning(
             "acknowledgement",

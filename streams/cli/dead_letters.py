@@ -36,7 +36,7 @@ class _Outcome:
     """Ids and why they cannot be replayed."""
 
 
-letters = typer.Typer(cls=Defaulting, help="Records that could not be handled: list them, replay them.")
+letters = typer.Typer(cls=Defaulting, help="Records that could not be handled: list, replay.")
 
 
 @letters.command("list")

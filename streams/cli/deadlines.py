@@ -18,7 +18,10 @@ def deadlines(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Lists armed deadlines, the soonest first, or those of one incident with how each ended."""
+    """Lists armed deadlines, the soonest first.
+
+    Or all those of one incident, with how each ended.
+    """
     with connect() as client:
         if number is None:
             answer = client.get("deadlines", limit=limit)

@@ -109,7 +109,7 @@ def _failed(fault: Exception | str, code: Code) -> Code:
 
 
 def _usage(fault: typer.TyperException) -> str:
-    message = " ".join(fault.format_message().split()).rstrip(".")
+    message = " ".join(fault.format_message().split()).rstrip(".").replace(": Value error, ", ": ")
     context = getattr(fault, "ctx", None)
     return f"{message}; see `{context.command_path if context else 'tocsin'} --help`"
 

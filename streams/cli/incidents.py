@@ -14,7 +14,7 @@ from streams.cli.output import AsJson, instant, relative, say_fields, say_json, 
 from streams.cli.timeline import told
 from streams.web.api_models import IncidentView, PageView, TimelineEntry
 
-incidents = typer.Typer(cls=Defaulting, help="List incidents, or read one.")
+incidents = typer.Typer(cls=Defaulting, help="Lists incidents, or shows one.")
 
 
 @incidents.command("list")

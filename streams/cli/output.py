@@ -87,12 +87,12 @@ def instant(at: datetime) -> str:
 
 
 def relative(at: datetime | None) -> str:
-    """`4 min ago`, `in 2 h`, `now`; a dash for never."""
+    """`4 min ago`, `in 2 h`, `just now`; a dash for never."""
     if at is None:
         return "-"
     span = at - utc_now()
     if abs(span) < timedelta(seconds=1):
-        return "now"
+        return "just now"
     return f"in {_roughly(span)}" if span > timedelta(0) else f"{_roughly(-span)} ago"
 
 

@@ -28,7 +28,10 @@ def page(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pages a level for real, marked as a test, and says how it went."""
+    """Pages a level for real, marked as a test.
+
+    Waits for how it went, and says so.
+    """
     if not test:
         raise Fault("only test pages are sent by hand: add --test, or `tocsin declare` an incident", Code.USAGE)
     with connect() as client:

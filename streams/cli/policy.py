@@ -18,12 +18,12 @@ class _Checked(Defaulting):
     default = "check"
 
 
-policy = typer.Typer(cls=_Checked, help="Check a policy file.")
+policy = typer.Typer(cls=_Checked, help="Checks a policy file.")
 
 
 @policy.callback()
 def _group() -> None:
-    """Check a policy file."""
+    """Checks a policy file."""
 
 
 @policy.command()

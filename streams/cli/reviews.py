@@ -21,7 +21,7 @@ from streams.web.api_models import ActionItemAnswer, ActionItemView, PostmortemA
 SHORT: Final = 8
 """Characters of an item's id that a table shows and `done` takes."""
 
-items = typer.Typer(cls=Defaulting, help="What people have to do after incidents: add, list, done.")
+items = typer.Typer(cls=Defaulting, help="What is to be done after incidents: add, list, done.")
 postmortems = typer.Typer(cls=Defaulting, help="Postmortems that are owed: list, complete.")
 
 

@@ -14,35 +14,37 @@ from streams.supervisor import UP_UNUSABLE, supervise
 
 
 def up() -> None:
-    """Run everything on this machine and stay: broker and database where none is configured, web, worker. Ctrl-C
-    stops all.
+    """Runs everything on this machine, and stays.
+
+    Broker and database where none is configured, web, worker. Ctrl-C stops all of it.
     """
     try:
         settings = read_settings()
         checked(settings)
     except SettingsError as error:
-        typer.echo(f"tocsin | {error}", err=True)
+        for line in str(error).splitlines():
+            typer.echo(f"tocsin | {line}", err=True)
         raise typer.Exit(UP_UNUSABLE) from None
     raise typer.Exit(asyncio.run(supervise(lambda: list(plan(settings)), settings.data_dir)))
 
 
 def web() -> None:
-    """Run the receiver, the API and the status page."""
+    """Runs the receiver, the API and the status page."""
     raise typer.Exit(serve.run("web"))
 
 
 def worker() -> None:
-    """Run the agents that classify, open, escalate and deliver."""
+    """Runs the agents: they classify, open, escalate, deliver."""
     raise typer.Exit(serve.run("worker"))
 
 
 def migrate() -> None:
-    """Bring the database's schema up to date and declare the topics."""
+    """Brings database and topics up to date."""
     raise typer.Exit(serve.run("migrate"))
 
 
 def demo() -> None:
-    """Play recorded webhooks through the whole path and tell the story as it happens."""
+    """Tells one incident from alert to postmortem."""
     raise typer.Exit(story.run())
 
 

@@ -212,13 +212,14 @@ class _Story:
             lambda: (found := self._get(f"/api/v1/incidents/{self.number}"))["status"] == "resolved" and found,
             "the incident resolves",
         )
-        _say("lifecycle", f"{self.number} resolved by {incident['resolved_by']}: every alert has")
+        _say("lifecycle", f"{self.number} resolved by {incident['resolved_by']}: every alert has resolved")
         self._published("resolved")
 
     def _postmortem(self) -> None:
         owed = _until(lambda: self._get("/api/v1/postmortems"), "a postmortem is owed")[0]
         self._require(owed["number"] == self.number, "the postmortem belongs to the incident")
-        _say("review", f"postmortem of {self.number}: {owed['owner']} owes it until {owed['due_at']}")
+        due_at = datetime.fromisoformat(owed["due_at"])
+        _say("review", f"postmortem of {self.number}: {owed['owner']} owes it by {due_at:%Y-%m-%d %H:%M} UTC")
         events = self._get(f"/api/v1/incidents/{self.number}/timeline")
         _say("timeline", f"{len(events)} events: {' → '.join(dict.fromkeys(event['kind'] for event in events))}")
 

@@ -52,7 +52,7 @@ INBOUND_PATHS: Final[Mapping[str, Any]] = {
 }
 
 
-@router.get("/docs")
+@router.api_route("/docs", methods=["GET", "HEAD"])
 async def docs(request: Request) -> HTMLResponse:
     """What there is, in one page."""
     spec: Schema = request.app.openapi()

@@ -23,13 +23,13 @@ STALLED_AFTER: Final = 30.0
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/health/live")
+@router.api_route("/health/live", methods=["GET", "HEAD"])
 async def live() -> dict[str, str]:
     """This process answers."""
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.api_route("/health/ready", methods=["GET", "HEAD"])
 async def ready(request: Request) -> JSONResponse:
     """200 or 503, with what is wrong."""
     ports: WebPorts = request.app.state.ports

@@ -54,6 +54,16 @@ def test_the_policy_in_force_and_which_keys_are_set(lonely: Operator) -> None:
     assert "there are: default, demo" in lonely.fails(1, "policy", "check")
 
 
+def test_a_variable_that_nothing_reads(lonely: Operator, tmp_path: Path) -> None:
+    lonely.env["TOCSIN_WEBHOOK_TOKEN"] = "alertmanager:s3cr3t"
+    lonely.env["TOCSIN_PAGERDUTY_ROUTING_KEY_FILE"] = str(tmp_path / "key")
+    (tmp_path / "key").write_text("k3y")
+    said = lonely.types("doctor").stdout
+    assert "TOCSIN_WEBHOOK_TOKEN is set, but nothing reads it; did you mean TOCSIN_WEBHOOK_TOKENS?" in said
+    assert "_FILE is set" not in said
+    assert "s3cr3t" not in said
+
+
 def test_the_doctor_of_a_machine_where_nothing_runs(lonely: Operator) -> None:
     result = lonely.types("doctor")
     assert result.exit_code == 1

@@ -33,6 +33,7 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     assert f"{number('001')} is now SEV2/" in operator.gets("severity", "001", "sev2", "--reason", "partly")
     assert "Its postmortem is due" in operator.gets("resolve", "001", "--note", "cache restarted")
     assert "was resolved by alice" in operator.gets("resolve", "001")
+    assert "so this was not done" in operator.fails(1, "update", "001", "It is the cache after all")
 
     told = operator.gets("incidents", "timeline", "001")
     for sentence in (
@@ -50,7 +51,7 @@ def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:
     assert said == f"{number('001')} declared: SEV1/P0, primary is paged.\n"
     assert "escalated: secondary is paged" in operator.gets("escalate", number("001").lower())
     assert "manager is paged" in operator.gets("escalate", "001", "--level", "manager")
-    assert "It has: primary, secondary, manager" in operator.fails(2, "escalate", "001", "--level", "nobody")
+    assert "; it has: primary, secondary, manager\n" in operator.fails(2, "escalate", "001", "--level", "nobody")
     assert operator.reads("incidents", "show", "001")["acknowledged_at"] is None
 
 
@@ -116,7 +117,7 @@ def test_deliveries_and_deadlines_of_an_incident(operator: Operator) -> None:
 
 def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Operator) -> None:
     assert "add --test" in operator.fails(2, "page")
-    assert "It has: primary" in operator.fails(2, "page", "--test", "--level", "nobody")
+    assert "; it has: primary" in operator.fails(2, "page", "--test", "--level", "nobody")
     result = operator.types("page", "--test", "--level", "secondary", "--wait", "0.1")
     assert result.exit_code == 6
     assert "A test page to secondary is on its way" in result.stdout
