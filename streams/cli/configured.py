@@ -55,7 +55,7 @@ def environment(settings: Settings) -> Iterator[Finding]:
 
 def strangers(policy: Policy, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like ours and are read by nobody: mostly typos, and each a setting that is not in force."""
-    ours = {f"{PREFIX}{name.upper()}" for name in (*_SHOWN, *_HIDDEN)}
+    ours = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     ours |= {level.routing_key for level in policy.escalation.levels}
     for name in sorted(environ):
         known = name in ours or name.removesuffix("_FILE") in ours or name.startswith(f"{PREFIX}TEST_")
