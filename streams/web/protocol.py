@@ -7,7 +7,7 @@ header, or all connections with silence. Bodies are limited in streams/web/body.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -60,4 +60,4 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience = None
 
     def _abort(self) -> None:
-        cast("asyncio.Transport", self.transport).abort()
+        self.transport.abort()
