@@ -17,6 +17,7 @@ _MET_OTHERS = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
     errors.LockNotAvailable,
+    errors.IdleInTransactionSessionTimeout,  # we were away too long; psycopg counts it as InternalError
 )
 
 
@@ -43,7 +44,7 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except _MET_OTHERS as error:
-        raise Conflict(f"another worker was at the same records: {first_line(error)}") from error
+        raise Conflict(f"another worker was, or may have been, at the same records: {first_line(error)}") from error
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise Unreadable(f"the database refuses it: {first_line(error)}") from error
     except errors.DiskFull as error:

@@ -15,6 +15,7 @@ from streams.settings import Bind, SettingsError, check_exposure
 from streams.web.app import build
 from streams.web.edge import Edge
 from streams.web.ports import WebPorts
+from streams.web.protocol import BoundedProtocol
 
 _KEEP_ALIVE: Final = 310
 """Seconds. Longer than Alertmanager keeps an idle connection (300), so that none is closed under a webhook."""
@@ -50,7 +51,7 @@ async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
 def _config(app: Edge) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

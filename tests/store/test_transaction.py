@@ -236,3 +236,23 @@ async def test_two_spellings_of_a_key_are_one_incident(desk: Desk) -> None:
         await desk.handle(alerts("a\0b"), alerts("a\ufffdb", name="more"))
         await desk.handle(alerts("a\ufffdb", name="third"), alerts("a\0b", name="fourth"))
     assert await desk.value("SELECT count(*) FROM incident") == 1
+
+
+async def test_who_slept_in_a_transaction_tries_again(desk: Desk) -> None:
+    """PostgreSQL has ended the session, which psycopg tells as an error of the program."""
+    signal = alerts()
+
+    async def sleep() -> None:
+        async with asyncio.timeout(20), desk.store.incidents() as transaction:
+            await transaction.begin([(signal.id, signal.kind, signal.key)])
+            session = transaction._session
+            await session.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            await session.settle()
+            pid = session.connection.info.backend_pid
+            while await desk.rows("SELECT pid FROM pg_stat_activity WHERE pid = %s", pid):
+                await asyncio.sleep(0.02)
+
+    with pytest.raises((Conflict, Unavailable)):
+        await sleep()
+    await desk.handle(signal)
+    assert await desk.value("SELECT count(*) FROM incident") == 1

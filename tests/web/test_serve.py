@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from streams.settings import Bind, Settings, SettingsError
+from streams.web import protocol
 from streams.web.serve import serve_web
 from tests.web.conftest import served
 from tests.web.world import World, webhook
@@ -62,3 +64,30 @@ async def test_a_webhook_in_flight_is_finished_before_the_end() -> None:
             await asyncio.wait_for(arrived.wait(), 5)
             asyncio.get_running_loop().call_later(0.2, release.set)
         assert (await post).status_code == 202
+
+
+async def test_a_head_without_end_is_cut_off() -> None:
+    async with served(World(Settings(web_bind=Bind("127.0.0.1", 0)))) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        with pytest.raises(ConnectionError):  # noqa: PT012 (some write of many is cut off)
+            async with asyncio.timeout(20):
+                for _ in range(64):
+                    writer.write(b"a" * 1024 * 1024)
+                    await writer.drain()
+                await reader.read()
+        writer.close()
+
+
+async def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.3)
+    async with served(World(Settings(web_bind=Bind("127.0.0.1", 0)))) as url, asyncio.timeout(10):
+        port = httpx.URL(url).port
+        async with httpx.AsyncClient(base_url=url) as patient:
+            assert (await patient.get("/health/live")).is_success
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /health/li")
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            assert (await patient.get("/health/live")).is_success, "a connection that is kept alive is no such"
