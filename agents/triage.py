@@ -49,7 +49,7 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
 async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
     stamp = webhook_record.read_stamp(record)
     if stamp.probe:
-        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key="tocsin/probe")]
+        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")]
     if record.value is None:
         message = "the record has no value"
         raise Unreadable(message)
