@@ -19,6 +19,11 @@ from models.records import Outgoing, Record
 from models.severity import Classification, ServiceTier, Severity
 from models.signals import AlertsReported, encode_signal
 
+LONGEST_REASON = 500
+MOST_BYTES = 11 * 1024 * 1024
+"""Of key and value; a letter is larger than its record, and one that no broker takes would be tried for ever."""
+KEPT_OF_TOO_LARGE = 64 * 1024
+
 _KEY = "tocsin/unreadable"
 _MADE_UP = re.compile(r"\b(labels|annotations)\..*: ", re.DOTALL)
 _SAID_BY_SENDER = re.compile(r"[0-9]+|'.*'|“.*”|[\x00-\x1f\x7f]", re.DOTALL)
@@ -43,9 +48,10 @@ def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outg
     place = f"{record.topic}/{record.partition}/{record.offset}"
     sender = record.headers.get("sender", b"tocsin").decode(errors="replace")
     letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
-    letter = _letter(
-        record.topic, record.key or b"", record.value or b"", reason, at, letter_id, record.headers, burial
-    )
+    key, value = record.key or b"", record.value or b""
+    if len(key) + len(value) > MOST_BYTES:
+        key, value = key[:LONGEST_REASON], value[:KEPT_OF_TOO_LARGE]
+    letter = _letter(record.topic, key, value, reason, at, letter_id, record.headers, burial)
     if record.key is not None and record.key.startswith(_KEY.encode()):
         return [letter]  # the news of a dead letter died itself: keep it, but do not chase our own tail
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
@@ -73,14 +79,14 @@ def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, bur
     """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join; as one and the same
     alert, so that the incident does not grow while a sender goes on.
     """
-    key = f"{_KEY}/{sender}/{_kind(reason)}"
+    key, told = f"{_KEY}/{sender}/{_kind(reason)}", reason[:LONGEST_REASON]
     priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
     alert = Alert(
         fingerprint=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
         status="firing",
         starts_at=at,
         labels={"alertname": "UnreadableAlert", "sender": sender},
-        annotations={"description": reason, "dead_letter": str(letter_id)},
+        annotations={"description": told, "dead_letter": str(letter_id)},
     )
     signal = AlertsReported(
         id=uuid.uuid5(letter_id, "unreadable"),
@@ -92,7 +98,7 @@ def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, bur
         alerts=(alert,),
         received_at=at,
         title=f"An alert from {sender} could not be read",
-        summary=f"{reason}. It is kept as dead letter {letter_id}; see `tocsin dead-letters list`.",
+        summary=f"{told}. It is kept as dead letter {letter_id}; see `tocsin dead-letters list`.",
         service="tocsin",
         environment="",
         links={},
@@ -123,7 +129,7 @@ def _letter(  # noqa: PLR0913 (a letter is the record, the reason and where it c
     about = {
         "dead_letter_id": str(letter_id).encode(),
         "dead_topic": topic.encode(),
-        "dead_reason": reason.encode(),
+        "dead_reason": reason[:LONGEST_REASON].encode(),
         "dead_at": at.isoformat().encode(),
     }
     return Outgoing(burial.dead_letters_topic, key, value, {**headers, **about})

@@ -61,6 +61,19 @@ async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
                 _log.error("an event of %.100r is not on the feed, and stays in the log: %s", record.key, error)
 
 
+async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
+    """All of them but what the broker will never take: the log has it, and the feed goes on."""
+    try:
+        await publish(records)
+    except Unreadable as error:
+        if len(records) == 1:
+            _log.error("an event is too large for the feed: %s", error)
+            return
+        middle = len(records) // 2
+        await _publish(records[:middle], publish)
+        await _publish(records[middle:], publish)
+
+
 def _outgoing(topic: str, record: FeedRecord) -> Iterator[Outgoing]:
     """The record for the topic, or several where it would be too large."""
     value = encode_feed(record)

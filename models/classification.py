@@ -6,6 +6,7 @@ alerts.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
@@ -18,19 +19,23 @@ Labels = Mapping[str, str]
 _Verdict = tuple[Severity, str]
 
 
+LONGEST_NAME = 200
+"""Characters of a label that names something; such a name travels in every record about its incident."""
+
+
 def incident_key(labels: Labels, policy: Policy) -> str:
     """The identity of an incident: one quoted part per entry of `policy.incident_key`, `-` where no label is set."""
-    return "/".join(quote(_first(labels, names) or "-", safe=" ") for names in policy.incident_key)
+    return "/".join(quote(_distinct(_first(labels, names)) or "-", safe=" ") for names in policy.incident_key)
 
 
 def service_of(labels: Labels, policy: Policy) -> str:
     """The service that the labels name, `unknown` where they name none."""
-    return _first(labels, policy.service_labels) or "unknown"
+    return _first(labels, policy.service_labels)[:LONGEST_NAME] or "unknown"
 
 
 def environment_of(labels: Labels, policy: Policy) -> str:
     """The environment or namespace that the labels name, empty where they name none."""
-    return _first(labels, policy.environment_labels) or ""
+    return _first(labels, policy.environment_labels)[:LONGEST_NAME]
 
 
 def tier_of(labels: Labels, policy: Policy) -> ServiceTier:
@@ -70,6 +75,11 @@ def _first(labels: Labels, names: Iterable[str]) -> str:
     return next((labels[name] for name in names if labels.get(name)), "")
 
 
+def _distinct(name: str) -> str:
+    """An over-long name by its beginning and its hash, so that two of them stay two."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:64]}#{hashlib.sha256(name.encode()).hexdigest()}"
+
+
 def _spoken(alert: Alert, policy: Policy, now: datetime) -> Iterator[_Verdict]:
     rules = policy.classification
     rate = _error_rate(alert, policy)
@@ -83,7 +93,10 @@ def _spoken(alert: Alert, policy: Policy, now: datetime) -> Iterator[_Verdict]:
         if value in severities:
             yield severities[value], f"label {label}={value} is {severities[value]}"
         elif value:
-            yield rules.default, f"label {label}={value} is not known to the policy: {rules.default} by default"
+            yield (
+                rules.default,
+                f"label {label}={value[:LONGEST_NAME]} is not known to the policy: {rules.default} by default",
+            )
 
 
 def _error_rate(alert: Alert, policy: Policy) -> float | None:

@@ -1,8 +1,8 @@
 """Tocsin's own heartbeat: a probe travels the whole path, and only when it arrived is the outside watchdog called.
 
 So that Tocsin's death is noticed by something that is not Tocsin (TOCSIN_HEARTBEAT_URL). The probe is a record among
-the webhooks that opens nothing; it has arrived once the lifecycle's transaction noted its signal. Pages must get out,
-too.
+the webhooks that opens nothing, on another partition every time; it has arrived once the lifecycle's transaction noted
+its signal. Pages must get out and deadlines must fire, too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 BEAT_EVERY: Final = 30.0
 ARRIVE_WITHIN: Final = 15.0
 LOOK_EVERY: Final = 0.25
-LONGEST_PAGE_WAIT: Final = 120.0
-"""Seconds that a page may have been waiting while the path still counts as working."""
+LONGEST_WAIT: Final = 120.0
+"""Seconds that a page or a due deadline may have been waiting while the path still counts as working."""
 
 
 class Reads(Protocol):
@@ -50,7 +50,7 @@ async def beat(
     """One beat: probes the path, then calls the watchdog. Raises PathBroken, and the environment's errors."""
     probe = uuid.uuid4()
     stamp = Stamp(probe, "tocsin", clock(), probe=True)
-    await publish([webhook_record(topics.WEBHOOKS, stamp, "tocsin/probe", b"")])
+    await publish([webhook_record(topics.WEBHOOKS, stamp, f"probe/{probe}", b"")])
     signal_id = probe_signal_id(probe)
     try:
         async with asyncio.timeout(within):
@@ -58,9 +58,11 @@ async def beat(
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         raise PathBroken(f"a probe was accepted, but no worker handled it within {within:g} s") from None
-    waiting = (await reads.figures()).oldest_pending_page_seconds
-    if waiting > LONGEST_PAGE_WAIT:
-        raise PathBroken(f"a page has been waiting for {waiting:.0f} s")
+    figures = await reads.figures()
+    if figures.oldest_pending_page_seconds > LONGEST_WAIT:
+        raise PathBroken(f"a page has been waiting for {figures.oldest_pending_page_seconds:.0f} s")
+    if figures.oldest_due_deadline_seconds > LONGEST_WAIT:
+        raise PathBroken(f"a deadline has been due for {figures.oldest_due_deadline_seconds:.0f} s")
     await call()
 
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 PATH: Final = "/webhooks/alertmanager"
 BODY_LIMIT: Final = 10 * 1024 * 1024
 """Agrees with streams.topics.MAX_RECORD_BYTES."""
-KEPT_OF_TOO_LARGE: Final = 64 * 1024
+KEPT_OF_TOO_LARGE: Final = dead_letters.KEPT_OF_TOO_LARGE
 BODIES_LIMIT: Final = 128 * 1024 * 1024
 """Memory for bodies that are being received or published."""
 AT_ONCE: Final = 512

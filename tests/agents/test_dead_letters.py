@@ -12,6 +12,7 @@ from models.alert import read_webhook
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Record, Unreadable
 from models.signals import AlertsReported, decode_signal
+from streams.topics import MAX_RECORD_BYTES
 from tests.world import T0
 
 TEXT = shipped_policy("default")
@@ -41,3 +42,12 @@ def test_the_names_that_a_sender_makes_up_make_no_incidents() -> None:
 def test_repeats_do_not_make_the_incident_grow() -> None:
     prints = {told(place, {"pod": 1}).alerts[0].fingerprint for place in range(3)}
     assert len(prints) == 1
+
+
+def test_a_letter_is_never_larger_than_a_record_may_be() -> None:
+    """Whatever refuses a dead letter, its record has no other place to go, and would be tried for ever."""
+    size = MAX_RECORD_BYTES // 2 - 300
+    record = Record("alertmanager.webhooks", 0, 0, b"k" * size, b"v" * size, {"sender": b"prod"})
+    for letter in bury(record, "alerts.0.labels." + "x" * 1_000_000, T0, BURIAL):
+        headers = sum(len(name) + len(value) for name, value in letter.headers.items())
+        assert len(letter.key) + len(letter.value) + headers < MAX_RECORD_BYTES - 1024

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.alert import Alert
-from models.classification import classify, incident_key, service_of, tier_of
+from models.classification import LONGEST_NAME, classify, environment_of, incident_key, service_of, tier_of
 from models.policy import Policy
 from models.policy_file import parse_policy, shipped_policy
 from models.severity import Priority, Severity
@@ -122,3 +122,11 @@ def test_keys_are_equal_only_for_equal_identities(one: dict[str, str], other: di
 
 def test_a_service_nobody_names_is_unknown() -> None:
     assert service_of({}, POLICY) == "unknown"
+
+
+def test_names_without_end_stay_short_and_stay_two() -> None:
+    """They travel in every record about the incident, which would otherwise outgrow what a broker takes."""
+    one, other = ({"service": "s" * 1_000_000 + end, "namespace": "n" * 1_000_000} for end in "ab")
+    assert len(service_of(one, POLICY)) == len(environment_of(one, POLICY)) == LONGEST_NAME
+    assert len(incident_key(one, POLICY)) < 1000
+    assert incident_key(one, POLICY) != incident_key(other, POLICY)

@@ -14,7 +14,7 @@ from models.records import Outgoing, Record
 from models.store.rows import Figures, Handled
 from models.webhook_record import read_stamp
 from streams.clock import utc_now
-from streams.heartbeat import LONGEST_PAGE_WAIT, PathBroken, beat, watchdog
+from streams.heartbeat import LONGEST_WAIT, PathBroken, beat, watchdog
 
 
 class Path:
@@ -22,7 +22,8 @@ class Path:
 
     def __init__(self) -> None:
         self.works = True
-        self.page_waits = 0.0
+        self.page_waits = self.deadline_waits = 0.0
+        self.keys: set[bytes] = set()
         self.arrived: set[uuid.UUID] = set()
         self.calls = 0
 
@@ -30,13 +31,16 @@ class Path:
         for out in records if self.works else ():
             stamp = read_stamp(Record(out.topic, 0, 0, out.key, out.value, out.headers))
             assert stamp.probe
+            self.keys.add(out.key)
             self.arrived.add(probe_signal_id(stamp.webhook_id))
 
     async def handled(self, signal_id: uuid.UUID) -> Handled | None:
         return Handled(changed=False) if signal_id in self.arrived else None
 
     async def figures(self) -> Figures:
-        return Figures(oldest_pending_page_seconds=self.page_waits)
+        return Figures(
+            oldest_pending_page_seconds=self.page_waits, oldest_due_deadline_seconds=self.deadline_waits
+        )
 
     async def call(self) -> None:
         self.calls += 1
@@ -58,9 +62,24 @@ async def test_a_probe_that_nobody_handles_withholds_the_call() -> None:
 
 async def test_a_page_that_waits_too_long_withholds_the_call() -> None:
     path = Path()
-    path.page_waits = LONGEST_PAGE_WAIT + 1
+    path.page_waits = LONGEST_WAIT + 1
     with pytest.raises(PathBroken, match="a page has been waiting for 121 s"):
         await beat(path.publish, path, utc_now, path.call)
+
+
+async def test_a_deadline_that_does_not_fire_withholds_the_call() -> None:
+    path = Path()
+    path.deadline_waits = LONGEST_WAIT + 1
+    with pytest.raises(PathBroken, match="a deadline has been due for 121 s"):
+        await beat(path.publish, path, utc_now, path.call)
+
+
+async def test_no_probe_goes_the_way_of_the_one_before() -> None:
+    """The partition follows from the key; always the same one would show the health of one worker only."""
+    path = Path()
+    for _ in range(3):
+        await beat(path.publish, path, utc_now, path.call)
+    assert len(path.keys) == 3
 
 
 @pytest.mark.parametrize("status", [200, 500])
