@@ -48,16 +48,6 @@ async def test_one_signal_twice_in_a_batch_counts_once(desk: Desk) -> None:
     assert await desk.value("SELECT count(*) FROM event") == 3
 
 
-async def test_two_spellings_of_one_key_are_not_decided_side_by_side(desk: Desk) -> None:
-    """PostgreSQL takes no NUL, so both name one incident: together they would conflict for ever."""
-    spellings = [alerts("a\0", name="one"), alerts("a\ufffd", name="two")]
-    with pytest.raises(Unreadable):
-        await desk.handle(*spellings)
-    for one in spellings:
-        await desk.handle(one)
-    assert await desk.value("SELECT count(*) FROM incident") == 1
-
-
 async def test_folding_the_log_gives_the_state(desk: Desk) -> None:
     await desk.handle(alerts("a"), alerts("b"), alerts("a", name="more"))
     await desk.acknowledge("a")
@@ -238,21 +228,15 @@ async def test_two_spellings_of_a_key_are_one_incident(desk: Desk) -> None:
     assert await desk.value("SELECT count(*) FROM incident") == 1
 
 
-async def test_who_slept_in_a_transaction_tries_again(desk: Desk) -> None:
+async def test_a_relay_that_waited_too_long_for_the_broker_tries_again(desk: Desk) -> None:
     """PostgreSQL has ended the session, which psycopg tells as an error of the program."""
-    signal = alerts()
 
-    async def sleep() -> None:
-        async with asyncio.timeout(20), desk.store.incidents() as transaction:
-            await transaction.begin([(signal.id, signal.kind, signal.key)])
-            session = transaction._session
-            await session.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
-            await session.settle()
-            pid = session.connection.info.backend_pid
-            while await desk.rows("SELECT pid FROM pg_stat_activity WHERE pid = %s", pid):
-                await asyncio.sleep(0.02)
+    async def wait() -> None:
+        async with desk.store._database.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            async with asyncio.timeout(20):
+                while await desk.rows("SELECT pid FROM pg_stat_activity WHERE pid = %s", connection.info.backend_pid):
+                    await asyncio.sleep(0.02)
 
     with pytest.raises((Conflict, Unavailable)):
-        await sleep()
-    await desk.handle(signal)
-    assert await desk.value("SELECT count(*) FROM incident") == 1
+        await wait()
