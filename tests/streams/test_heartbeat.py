@@ -38,9 +38,7 @@ class Path:
         return Handled(changed=False) if signal_id in self.arrived else None
 
     async def figures(self) -> Figures:
-        return Figures(
-            oldest_pending_page_seconds=self.page_waits, oldest_due_deadline_seconds=self.deadline_waits
-        )
+        return Figures(oldest_pending_page_seconds=self.page_waits, oldest_due_deadline_seconds=self.deadline_waits)
 
     async def call(self) -> None:
         self.calls += 1
