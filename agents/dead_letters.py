@@ -22,14 +22,13 @@ from models.signals import AlertsReported, encode_signal
 LONGEST_REASON = 500
 MOST_BYTES = 11 * 1024 * 1024
 """Of key and value; a letter is larger than its record, and one that no broker takes would be tried for ever."""
-KEPT_OF_TOO_LARGE = 64 * 1024
+KEPT_OF_TOO_LARGE, KEPT_OF_OTHERS = 64 * 1024, 1024
+"""Bytes of the value, and of the key and each header."""
 
 _KEY = "tocsin/unreadable"
 _MADE_UP = re.compile(r"\b(labels|annotations)\..*: ", re.DOTALL)
 _SAID_BY_SENDER = re.compile(r"[0-9]+|'.*'|“.*”|[\x00-\x1f\x7f]", re.DOTALL)
 """What differs between reasons of one kind."""
-_LONGEST_REASON = 500
-_KEPT_OF_TOO_LARGE, _KEPT_OF_OTHERS = 64 * 1024, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,13 @@ class Burial:
 
 def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outgoing]:
     """The dead letter of `record`, and the signal that opens (or joins) its sender's incident."""
-    reason = reason[:_LONGEST_REASON]
+    reason = reason[:LONGEST_REASON]
     place = f"{record.topic}/{record.partition}/{record.offset}"
     sender = record.headers.get("sender", b"tocsin").decode(errors="replace")
     letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
+    if len(record.key or b"") + len(record.value or b"") > MOST_BYTES:
+        record = beginning(record)
     key, value = record.key or b"", record.value or b""
-    if len(key) + len(value) > MOST_BYTES:
-        key, value = key[:LONGEST_REASON], value[:KEPT_OF_TOO_LARGE]
     letter = _letter(record.topic, key, value, reason, at, letter_id, record.headers, burial)
     if record.key is not None and record.key.startswith(_KEY.encode()):
         return [letter]  # the news of a dead letter died itself: keep it, but do not chase our own tail
@@ -59,9 +58,9 @@ def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outg
 
 def beginning(record: Record) -> Record:
     """What is kept of a record whose dead letter would be larger than a record may be."""
-    headers = {name: value[:_KEPT_OF_OTHERS] for name, value in list(record.headers.items())[:32]}
-    key = None if record.key is None else record.key[:_KEPT_OF_OTHERS]
-    value = None if record.value is None else record.value[:_KEPT_OF_TOO_LARGE]
+    headers = {name: value[:KEPT_OF_OTHERS] for name, value in list(record.headers.items())[:32]}
+    key = None if record.key is None else record.key[:KEPT_OF_OTHERS]
+    value = None if record.value is None else record.value[:KEPT_OF_TOO_LARGE]
     return replace(record, key=key, value=value, headers=headers)
 
 
@@ -69,7 +68,7 @@ def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when
     topic: str, sender: str, body: bytes, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial
 ) -> list[Outgoing]:
     """The same for a body that the receiver refused, from an authenticated sender."""
-    reason = reason[:_LONGEST_REASON]
+    reason = reason[:LONGEST_REASON]
     headers = {"sender": sender.encode(), "webhook_id": str(letter_id).encode(), "received_at": at.isoformat().encode()}
     letter = _letter(topic, sender.encode(), body, reason, at, letter_id, headers, burial)
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
@@ -79,7 +78,7 @@ def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, bur
     """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join; as one and the same
     alert, so that the incident does not grow while a sender goes on.
     """
-    key, told = f"{_KEY}/{sender}/{_kind(reason)}", reason[:LONGEST_REASON]
+    key, told = f"{_KEY}/{sender}/{_kind(reason)}", reason
     priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
     alert = Alert(
         fingerprint=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
@@ -129,7 +128,7 @@ def _letter(  # noqa: PLR0913 (a letter is the record, the reason and where it c
     about = {
         "dead_letter_id": str(letter_id).encode(),
         "dead_topic": topic.encode(),
-        "dead_reason": reason[:LONGEST_REASON].encode(),
+        "dead_reason": reason.encode(),
         "dead_at": at.isoformat().encode(),
     }
     return Outgoing(burial.dead_letters_topic, key, value, {**headers, **about})

@@ -50,24 +50,12 @@ async def relay(log: EventLog, publish: Publish, topic: str) -> int:
 
 
 async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
-    """All of them, but for an event that no record can hold: it must not hold up what comes after it."""
-    try:
-        await publish(records)
-    except Unreadable:
-        for record in records:
-            try:
-                await publish([record])
-            except Unreadable as error:
-                _log.error("an event of %.100r is not on the feed, and stays in the log: %s", record.key, error)
-
-
-async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
     """All of them but what the broker will never take: the log has it, and the feed goes on."""
     try:
         await publish(records)
     except Unreadable as error:
         if len(records) == 1:
-            _log.error("an event is too large for the feed: %s", error)
+            _log.error("an event of %.100r is not on the feed, and stays in the log: %s", records[0].key, error)
             return
         middle = len(records) // 2
         await _publish(records[:middle], publish)

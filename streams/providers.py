@@ -21,7 +21,7 @@ from notifiers.recorder import Recorder
 from notifiers.slack import SlackNotifier
 from notifiers.statuspage import Publish, StatusPageNotifier
 from streams.recording import whats_recorded
-from streams.settings import Settings, SettingsError, routing_keys
+from streams.settings import Settings, SettingsError, kept_routing_keys
 from streams.trust import trusted
 
 ANSWER_WITHIN: Final = timedelta(seconds=5)
@@ -70,7 +70,7 @@ def _pagerduty(
     public = settings.public_url
     try:
         return PagerDutyNotifier(
-            {name: key.get_secret_value() for name, key in routing_keys(policy, environ).items()},
+            {name: key.get_secret_value() for name, key in kept_routing_keys(policy, environ).items()},
             events_url=settings.pagerduty_events_url,
             api_url=settings.pagerduty_api_url,
             api_token=token.get_secret_value() if token else None,

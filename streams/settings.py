@@ -266,3 +266,12 @@ def routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, Secret
         if before is not None:
             found[level.routing_key] = before
     return found
+
+
+def kept_routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """The same, and every other TOCSIN_…ROUTING_KEY… that is set: incidents opened under an older policy page by the
+    names of theirs. Raises SettingsError.
+    """
+    names = {name.removesuffix("_FILE") for name in environ if name.startswith(PREFIX) and "ROUTING_KEY" in name}
+    others = {name: SecretStr(value) for name in names if (value := _secret(name, environ))}
+    return {**others, **routing_keys(policy, environ)}

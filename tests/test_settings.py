@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from models.policy_file import parse_policy, shipped_policy
-from streams.settings import Bind, SettingsError, parse_bind, policy_in_force, read_settings, routing_keys
+from streams.settings import (
+    Bind,
+    SettingsError,
+    kept_routing_keys,
+    parse_bind,
+    policy_in_force,
+    read_settings,
+    routing_keys,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +127,13 @@ def test_a_level_without_a_key_takes_that_of_the_level_before() -> None:
         "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER",
     ]
     assert routing_keys(policy, {}) == {}
+
+
+def test_a_key_that_only_an_older_policy_names_is_kept() -> None:
+    """Its incidents are still open, and page by the names of theirs."""
+    policy = policy_in_force(read_settings()).policy
+    environ = {"TOCSIN_PAGERDUTY_ROUTING_KEY": "R1", "TOCSIN_OLD_ROUTING_KEY": "R0", "UNRELATED_ROUTING_KEY": "x"}
+    keys = {name: key.get_secret_value() for name, key in kept_routing_keys(policy, environ).items()}
+    assert keys["TOCSIN_OLD_ROUTING_KEY"] == "R0"
+    assert keys["TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER"] == "R1"
+    assert "UNRELATED_ROUTING_KEY" not in keys
