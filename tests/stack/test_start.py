@@ -90,7 +90,7 @@ def test_a_second_up_on_one_data_directory_and_commands_beside_it(stack: Stack) 
     assert f"already up on {stack.data_dir}" in second.output()
     assert len(second.output().splitlines()) == 1
     missing = "/does/not/exist.pem"
-    worker = stack.command("streams.cli", "worker", log="second-worker.log", environ={"TOCSIN_CA_FILE": missing})
+    worker = stack.command("streams.cli", "worker", log="refused-worker.log", environ={"TOCSIN_CA_FILE": missing})
     assert worker.end() == 78
     assert [missing in line for line in worker.output().splitlines()] == [True]
     assert stack.is_ready()
