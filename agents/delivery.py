@@ -118,18 +118,23 @@ class Courier:
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
-        await self._collect()  # first: what has an answer must not be claimed again because its lease ran out meanwhile
+        # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
+        await self._collect()
+        await self._renew()
         for claimed in await self._claim():
             self.breaker.started()
             self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
         await self._collect()
-        await self._renew()
 
     async def drain(self) -> None:
-        """Waits for what is under way and writes it: for a shutdown that leaves nothing unknown."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """Waits for what is under way and writes it: for a shutdown that leaves nothing unknown, and nothing to others
+        while it lasts.
+        """
+        while self._under_way:
+            await self._renew()
+            await asyncio.wait(self._under_way, timeout=RENEW_EVERY.total_seconds())
+            await self._collect()
         await self._collect()
 
     async def _until_something_happens(self) -> None:
@@ -149,8 +154,8 @@ class Courier:
             knock.cancel()
 
     async def _renew(self) -> None:
-        now = self.now()
-        if self._under_way and now - self._renewed_at >= RENEW_EVERY:
+        now = self.now()  # may go backwards
+        if self._under_way and not timedelta(0) <= now - self._renewed_at < RENEW_EVERY:
             await self.outbox.renew(list(self._under_way.values()), LEASE)
             self._renewed_at = now
 

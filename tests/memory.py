@@ -87,6 +87,7 @@ class MemoryStore:
         self.outbox: list[Sent] = []
         self.published_upto = 0
         self.numbered = 0
+        self.renewed: list[str] = []
         self.away: Exception | None = None
         """Raised instead of writing outcomes, while it is set."""
 
@@ -149,7 +150,8 @@ class MemoryStore:
         }
 
     async def renew(self, claimed: Sequence[Any], lease: timedelta) -> None:
-        """Leases do not run out here."""
+        """Leases do not run out here, but a claim of what is under way would be a second one."""
+        self.renewed += [one.delivery.lane for one in claimed]
 
     async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> None:
         if self.away is not None:

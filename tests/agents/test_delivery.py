@@ -82,12 +82,16 @@ class Desk:
 
     async def rounds(self, count: int = 1) -> None:
         for _ in range(count):
-            self.courier.woken.set()
-            await self.courier.work()
+            await self.brief_round()
             await self.courier.drain()
             if self.courier.told.is_set():
                 self.courier.told.clear()
                 await delivery.report(self.store, self.publish, "incident.signals")
+
+    async def brief_round(self) -> None:
+        """One that does not wait for what it has started."""
+        asyncio.get_running_loop().call_soon(self.courier.woken.set)
+        await self.courier.work()
 
 
 async def test_a_delivered_page_is_reported_as_a_signal() -> None:
@@ -124,6 +128,37 @@ async def test_an_attempt_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(delivery, "ATTEMPT_WITHIN", timedelta(0))
     await desk.rounds()
     assert (page.status, page.unknown, page.detail) == ("pending", True, "pagerduty is too slow")
+
+
+@pytest.mark.parametrize("step", [delivery.RENEW_EVERY, -timedelta(hours=1)])
+async def test_after_an_outage_leases_are_renewed_before_anything_is_claimed(step: timedelta) -> None:
+    """Also when the clock was set back meanwhile."""
+    desk = Desk()
+    desk.page()
+    desk.notifier.silent = True
+    await desk.brief_round()
+    desk.now += step
+    before_claim: list[list[str]] = []
+
+    async def watched(provider: str, limit: int, lease: timedelta) -> list[Sent]:
+        before_claim.append(list(desk.store.renewed))
+        return []
+
+    desk.store.claim = watched  # type: ignore[method-assign]
+    await desk.brief_round()
+    assert before_claim == [["one/1"]]
+
+
+async def test_a_shutdown_keeps_the_leases_of_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "RENEW_EVERY", timedelta(milliseconds=1))
+    monkeypatch.setattr(delivery, "ATTEMPT_WITHIN", timedelta(milliseconds=50))
+    desk = Desk()
+    desk.page()
+    desk.notifier.silent = True
+    await desk.brief_round()
+    desk.now += timedelta(seconds=1)
+    await desk.courier.drain()
+    assert desk.store.renewed == ["one/1"], "once: the clock of this story stands still"
 
 
 async def test_what_the_provider_asks_for_is_honoured_before_it_is_tried_again() -> None:
