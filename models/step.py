@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from models import fanout, incident, review
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
-from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, ReviewEvent
+from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged, ReviewEvent
 from models.policy import Policy
 from models.review import Review
 from models.signals import DeadlineReached, ReviewSignal, Signal
@@ -29,6 +29,14 @@ class Logged:
     event: Event | ReviewEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A page that must not be sent any more, by its lane. `reason` is for people. docs/decisions/0015."""
+
+    lane: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Generic[State]):
     """What one signal led to. `before` and `after` are the same object when it changed nothing."""
@@ -39,8 +47,8 @@ class Step(Generic[State]):
     events: tuple[Logged, ...]
     ledger: tuple[LedgerEntry, ...]
     deliveries: tuple[Delivery, ...]
-    cancels_pages: bool = False
-    """True when pages not yet sent must not be sent any more (docs/decisions/0008: an acknowledgement cancels them)."""
+    withdrawals: tuple[Withdrawal, ...] = ()
+    """At most one per page, and none of pages that are known to have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,28 @@ def finish(folded: Folded, numbers: Mapping[uuid.UUID, str]) -> Step[Incident]:
         events=tuple(events),
         ledger=folded.ledger,
         deliveries=() if after is None else fanout.deliveries(folded.changes, after, folded.policy, folded.at),
-        cancels_pages=any(isinstance(change.event, Acknowledged | IncidentResolved) for change in folded.changes),
+        withdrawals=_withdrawals(folded.changes),
     )
+
+
+def _withdrawals(changes: Sequence[fanout.Change]) -> tuple[Withdrawal, ...]:
+    """Somebody has it, or it is the turn of another level: what could not be sent until now would wake people for
+    nothing.
+    """
+    reasons: dict[str, str] = {}
+    for change in changes:
+        match change.event:
+            case Acknowledged() | IncidentResolved():
+                reason = "acknowledged or resolved before it was sent"
+            case LevelPaged(level=level):
+                reason = f"superseded by the page to {level} before it could be sent"
+            case _:
+                continue
+        if change.before is not None:
+            for page in change.before.pages:
+                if not (page.received or page.failed):
+                    reasons.setdefault(change.before.dedup_key(page), reason)
+    return tuple(Withdrawal(lane, reason) for lane, reason in reasons.items())
 
 
 def _numbered(state: Incident | None, numbers: Mapping[uuid.UUID, str]) -> Incident | None:

@@ -165,7 +165,7 @@ class MemoryStore:
                 sent.status = "refused"
             else:
                 sent.due_at = self.now() + (retry_in or timedelta(0))
-                sent.unknown = outcome.unknown
+                sent.unknown |= outcome.unknown
 
     async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
         found = []
@@ -246,12 +246,8 @@ class _Transaction(Generic[State]):
             log += [(owner, entry) for entry in step.events]
             for change in step.ledger:
                 self._enter(change.deadline, change.status, key, owner)
-            cancelled = self._cancel_pages(owner) if step.cancels_pages else set()
-            self.store.outbox += [
-                Sent(delivery, created_at=self.store.now())
-                for delivery in step.deliveries
-                if not (delivery.kind in _LANE_ANSWERS and delivery.lane in cancelled)
-            ]
+            self.store.outbox += [Sent(delivery, created_at=self.store.now()) for delivery in step.deliveries]
+            self._withdraw({withdrawal.lane: withdrawal.reason for withdrawal in step.withdrawals})
         return frozenset(delivery.provider for step in steps for delivery in step.deliveries)
 
     def _enter(self, deadline: Deadline, status: DeadlineStatus, key: str, owner: str) -> None:
@@ -263,15 +259,17 @@ class _Transaction(Generic[State]):
         elif row.status not in _ENDED and status is not DeadlineStatus.PENDING:
             row.status = status
 
-    def _cancel_pages(self, owner: str) -> set[str]:
-        cancelled = set()
-        for sent in self.store.outbox:
-            page = sent.delivery.kind is DeliveryKind.PAGE and str(sent.delivery.incident_id) == owner
-            if page and sent.status == "pending":
-                sent.status = "cancelled"
-            if page and sent.status == "cancelled" and not sent.unknown:
-                cancelled.add(sent.delivery.lane)  # never sent, so there is nothing to acknowledge
-        return cancelled
+    def _withdraw(self, reasons: dict[str, str]) -> None:
+        pages = [sent for sent in self.store.outbox if sent.delivery.kind is DeliveryKind.PAGE]
+        for sent in pages:
+            if sent.delivery.lane in reasons and sent.status == "pending":
+                sent.status, sent.detail = "cancelled", reasons[sent.delivery.lane]
+        never_sent = {sent.delivery.lane for sent in pages if sent.status == "cancelled" and not sent.unknown}
+        self.store.outbox = [
+            sent
+            for sent in self.store.outbox
+            if not (sent.delivery.kind in _LANE_ANSWERS and sent.delivery.lane in never_sent)
+        ]
 
 
 class _IncidentTransaction(_Transaction[Incident]):

@@ -53,6 +53,11 @@ def is_down(_: Delivery) -> Outcome:
     return RetryLater("no answer", provider_down=True)
 
 
+def breaks_off(_: Delivery) -> Outcome:
+    """A provider of which nobody knows what it has taken."""
+    return RetryLater("503", unknown=True, provider_down=True)
+
+
 @dataclass
 class World:
     """One Tocsin, seen from outside. `answers` says how each provider takes deliveries from now on."""
@@ -202,6 +207,15 @@ class World:
     def pages(self) -> list[str]:
         """The levels that were paged, in the order in which the provider took the pages."""
         return [one.page.level for one in self.sent if one.kind is DeliveryKind.PAGE and one.page]
+
+    @property
+    def page_fates(self) -> list[tuple[str, str, str]]:
+        """Level, status and detail of every page that was decided, in order: what `tocsin deliveries` shows."""
+        return [
+            (one.delivery.page.level, one.status, one.detail)
+            for one in self.store.outbox
+            if one.delivery.kind is DeliveryKind.PAGE and one.delivery.page
+        ]
 
     def said(self, kind: DeliveryKind) -> list[str]:
         """The texts of one kind of message, as they were delivered."""

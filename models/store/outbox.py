@@ -15,11 +15,11 @@ from typing import Literal, Protocol
 from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
 from models.store.codec import DELIVERY, clean
 from models.store.connection import Database
-from models.store.outbox_writes import DROP_MOOT_ANSWERS, enqueued
+from models.store.outbox_writes import DROP_MOOT_ANSWERS, MAYBE_SENT, enqueued
 from models.store.statements import Row, Rows
 
 # The subquery with min() keeps the scan lazy: it stops at the limit, and looks at one index entry per candidate.
-_CLAIM = """
+_CLAIM = f"""
 WITH head AS (
     SELECT d.id FROM delivery d
     WHERE d.provider = %s AND d.status IN ('pending', 'sending') AND d.next_at <= statement_timestamp()
@@ -32,11 +32,12 @@ UPDATE delivery d SET
     unknown = d.unknown OR d.status = 'sending',
     attempts = d.attempts + CASE WHEN d.cancel_requested THEN 0 ELSE 1 END,
     first_attempt_at = coalesce(d.first_attempt_at, clock_timestamp()),
-    next_at = clock_timestamp() + %s
+    next_at = clock_timestamp() + %s,
+    detail = d.detail || CASE WHEN d.cancel_requested THEN '{MAYBE_SENT}' ELSE '' END
 FROM head WHERE d.id = head.id
 RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown,
     (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider)
-"""
+"""  # noqa: S608 (constants of this package)
 
 _RENEW = """
 UPDATE delivery SET next_at = clock_timestamp() + %s WHERE id = ANY(%s::uuid[]) AND status = 'sending'
@@ -56,15 +57,20 @@ _OUTCOME = Rows(
 )
 _LOCK = "SELECT FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE"
 
-# An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What people have meanwhile
-# acknowledged is not sent again, even where nobody knows whether it went out: its own acknowledge follows it.
+# An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn meanwhile
+# is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
 _FINISH = f"""
 UPDATE delivery d SET
     status = CASE WHEN t.status = 'pending' AND d.cancel_requested THEN 'cancelled' ELSE t.status END,
     ended_at = CASE WHEN t.status <> 'pending' OR d.cancel_requested THEN clock_timestamp() END,
     unknown = d.unknown OR t.unknown,
     next_at = clock_timestamp() + t.wait,
-    detail = t.detail, recorded = t.recorded, receipts = t.receipts::json
+    detail = CASE
+        WHEN t.status <> 'pending' OR NOT d.cancel_requested THEN t.detail
+        WHEN d.unknown OR t.unknown THEN d.detail || '{MAYBE_SENT}'
+        ELSE d.detail
+    END,
+    recorded = t.recorded, receipts = t.receipts::json
 FROM {_OUTCOME.source}
 WHERE d.id = t.id AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
 RETURNING d.lane, d.status

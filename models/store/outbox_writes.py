@@ -5,19 +5,18 @@ Rows that exist already are locked by `seq`, here and in outbox.py, so that neit
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.deliveries import Delivery, DeliveryKind, Provider
-from models.state import Incident
+from models.step import Withdrawal
 from models.store.codec import DELIVERY, clean, indexed, to_json
 from models.store.statements import AnyStep, Row, Rows, Statement
 
 _ANSWERS = frozenset({DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE})
 _OUTDONE = "a later edit shows the present state"
-_NO_LONGER_NEEDED = "acknowledged or resolved before it was sent"
+MAYBE_SENT = "; an attempt may have reached people all the same"
 
 _DELIVERY = Rows(
     {
@@ -37,21 +36,23 @@ _DELIVERY = Rows(
 )
 _INSERT = _DELIVERY.insert("delivery")
 
-# A page whose attempt may have reached people is cancelled too: its own acknowledge follows it in the lane.
-_CANCEL = """
+# A page whose attempt may have reached people is cancelled too: its own acknowledge follows it in the lane. One under
+# way carries the reason until its attempt has ended (outbox.py).
+_CANCEL = f"""
 WITH locked AS (
-    SELECT id FROM delivery
-    WHERE (incident_id = ANY(%s::uuid[]) AND kind = 'page' AND status IN ('pending', 'sending'))
-       OR (lane = ANY(%s::text[]) AND kind = 'refresh' AND status = 'pending')
-    ORDER BY seq FOR UPDATE
+    SELECT d.id, t.reason FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(kind, lane, reason)
+    JOIN delivery d ON d.lane = t.lane AND d.kind = t.kind
+    WHERE d.status IN ('pending', 'sending') AND (d.status = 'pending' OR d.kind = 'page')
+    ORDER BY d.seq FOR UPDATE OF d
 )
 UPDATE delivery d SET
     status = CASE d.status WHEN 'pending' THEN 'cancelled' ELSE d.status END,
     ended_at = CASE d.status WHEN 'pending' THEN clock_timestamp() END,
-    detail = CASE WHEN d.status = 'sending' THEN d.detail WHEN d.kind = 'page' THEN %s ELSE %s END,
+    detail = CASE WHEN d.cancel_requested THEN d.detail ELSE locked.reason END
+        || CASE WHEN d.status = 'pending' AND d.unknown THEN '{MAYBE_SENT}' ELSE '' END,
     cancel_requested = true
 FROM locked WHERE d.id = locked.id AND d.status IN ('pending', 'sending')
-"""
+"""  # noqa: S608 (constants of this package)
 
 DROP_MOOT_ANSWERS = f"""
 UPDATE delivery a SET status = 'cancelled', ended_at = clock_timestamp(), detail = 'its page was never sent'
@@ -72,6 +73,7 @@ class _Draft:
 
     delivery: Delivery
     cancelled_at: datetime | None = None
+    reason: str = ""
 
     def row(self) -> Row:
         it = self.delivery
@@ -85,7 +87,7 @@ class _Draft:
             int(it.urgency),
             it.page.ordinal if it.page else None,
             "cancelled" if self.cancelled_at else "pending",
-            _NO_LONGER_NEEDED if self.cancelled_at else "",
+            clean(self.reason),
             self.cancelled_at,
             to_json(DELIVERY, it),
         )
@@ -95,27 +97,26 @@ class _Draft:
 class _Batch:
     now: datetime
     drafts: list[_Draft] = field(default_factory=list)
-    cancels: set[uuid.UUID] = field(default_factory=set)
-    """Incidents whose pages that are in the outbox already must not go out."""
-    refreshed: set[str] = field(default_factory=set)
-    """Lanes whose edits that are in the outbox already are outdone."""
+    cancels: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Kind and lane of what is in the outbox already and must not go out, and why."""
 
     def add(self, step: AnyStep) -> None:
-        if step.cancels_pages and isinstance(step.after, Incident):
-            self._cancel_pages(step.after.id)
         for delivery in step.deliveries:
             if delivery.kind is DeliveryKind.REFRESH:
                 self._outdo(delivery.lane)
             self.drafts.append(_Draft(delivery))
+        for withdrawal in step.withdrawals:
+            self._withdraw(withdrawal)
 
-    def _cancel_pages(self, incident_id: uuid.UUID) -> None:
-        self.cancels.add(incident_id)
+    def _withdraw(self, withdrawal: Withdrawal) -> None:
+        self.cancels.setdefault((DeliveryKind.PAGE, indexed(withdrawal.lane)), clean(withdrawal.reason))
         for draft in self.drafts:
-            if draft.delivery.incident_id == incident_id and draft.delivery.kind is DeliveryKind.PAGE:
-                draft.cancelled_at = self.now
+            page = draft.delivery.kind is DeliveryKind.PAGE and draft.delivery.lane == withdrawal.lane
+            if page and draft.cancelled_at is None:
+                draft.cancelled_at, draft.reason = self.now, withdrawal.reason
 
     def _outdo(self, lane: str) -> None:
-        self.refreshed.add(indexed(lane))
+        self.cancels.setdefault((DeliveryKind.REFRESH, indexed(lane)), _OUTDONE)
         self.drafts = [
             draft
             for draft in self.drafts
@@ -129,8 +130,9 @@ def write(steps: Iterable[AnyStep], now: datetime) -> tuple[list[Statement], fro
     for step in steps:
         batch.add(step)
     statements: list[Statement] = []
-    if batch.cancels or batch.refreshed:
-        statements.append((_CANCEL, (sorted(batch.cancels), sorted(batch.refreshed), _NO_LONGER_NEEDED, _OUTDONE)))
+    if batch.cancels:
+        rows = [(str(kind), lane, reason) for (kind, lane), reason in sorted(batch.cancels.items())]
+        statements.append((_CANCEL, [list(column) for column in zip(*rows, strict=True)]))
     if batch.drafts:
         statements.append(_insert(batch.drafts))
     answered = {indexed(draft.delivery.lane) for draft in batch.drafts if draft.delivery.kind in _ANSWERS}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, RetryLater
 from models.severity import Severity
-from tests.world import T0, World, is_down, takes
+from tests.world import T0, Answer, World, breaks_off, is_down, takes
 
 
 def test_a_critical_alert_pages_the_primary_at_once() -> None:
@@ -95,6 +97,56 @@ def test_a_page_that_was_never_sent_is_cancelled_by_the_acknowledgement() -> Non
     world.answers[Provider.PAGERDUTY] = takes
     world.advance(hours=1)
     assert world.kinds(Provider.PAGERDUTY) == [], "nobody was paged, so there is nothing to acknowledge either"
+
+
+@pytest.mark.parametrize("away", [is_down, breaks_off])
+def test_after_an_outage_only_the_level_whose_turn_it_is_is_paged(away: Answer) -> None:
+    world = World(answers={Provider.PAGERDUTY: away})
+    world.alert()
+    world.advance(minutes=25)
+    assert world.log.count("level_paged") == 4, "seven minutes each: two for the receipt, five to acknowledge"
+    assert len(world.said(DeliveryKind.PAGE_FALLBACK)) == 4, "each was told in Slack"
+    world.answers[Provider.PAGERDUTY] = takes
+    world.advance(minutes=4)
+    assert [one.page.ordinal for one in world.sent if one.kind is DeliveryKind.PAGE and one.page] == [4]
+    assert world.pages == ["primary"], "once, although the second round had reached them again"
+    world.acknowledge()
+    acknowledged = [one.page.ordinal for one in world.sent if one.kind is DeliveryKind.PAGE_ACKNOWLEDGE and one.page]
+    assert acknowledged == ([4] if away is is_down else [1, 2, 3, 4]), "and what may have reached people"
+
+
+def test_the_ledger_says_why_a_page_did_not_go_out() -> None:
+    world = World(answers={Provider.PAGERDUTY: is_down})
+    world.alert()
+    world.advance(minutes=15)
+    never = "before it could be sent"
+    assert world.page_fates == [
+        ("primary", "cancelled", f"superseded by the page to secondary {never}"),
+        ("secondary", "cancelled", f"superseded by the page to manager {never}"),
+        ("manager", "pending", "no answer"),
+    ]
+
+
+def test_a_person_who_escalates_supersedes_what_could_not_be_sent() -> None:
+    world = World(answers={Provider.PAGERDUTY: is_down})
+    world.alert()
+    world.escalate("manager")
+    world.answers[Provider.PAGERDUTY] = takes
+    world.advance(minutes=1)
+    assert world.pages == ["manager"]
+
+
+def test_a_refusal_supersedes_what_could_not_be_sent_before() -> None:
+    def refuses_the_secondary(delivery: Delivery) -> Outcome:
+        return Refused("no such key") if delivery.page and delivery.page.level == "secondary" else is_down(delivery)
+
+    world = World(answers={Provider.PAGERDUTY: refuses_the_secondary})
+    world.alert()
+    world.advance(minutes=7)
+    world.answers[Provider.PAGERDUTY] = takes
+    world.advance(minutes=1)
+    assert world.pages == ["manager"]
+    assert [status for _, status, _ in world.page_fates] == ["cancelled", "refused", "delivered"]
 
 
 def test_an_escalation_by_hand_pages_the_named_level_and_unacknowledges() -> None:

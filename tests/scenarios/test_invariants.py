@@ -14,7 +14,7 @@ from models.deliveries import DeliveryKind, Provider
 from models.events import LevelPaged
 from models.severity import Severity
 from models.state import Incident, evolve
-from tests.world import World, is_down, takes
+from tests.world import Answer, World, breaks_off, is_down, takes
 
 PODS = st.lists(st.sampled_from(["pod-0", "pod-1", "pod-2"]), min_size=1, max_size=3, unique=True)
 
@@ -70,9 +70,9 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, span: int) -> None:
         self.world.advance(seconds=span)
 
-    @rule(down=st.booleans())
-    def pagerduty(self, *, down: bool) -> None:
-        self.world.answers[Provider.PAGERDUTY] = is_down if down else takes
+    @rule(answer=st.sampled_from([takes, is_down, breaks_off]))
+    def pagerduty(self, answer: Answer) -> None:
+        self.world.answers[Provider.PAGERDUTY] = answer
 
     @rule(span=st.sampled_from([600, 20_000]))
     def outage_of_ours(self, span: int) -> None:
@@ -94,6 +94,20 @@ class Life(RuleBasedStateMachine):
     def every_page_is_delivered_pending_or_cancelled(self) -> None:
         decided = sum(isinstance(entry.event, LevelPaged) for _, entry in self.world.store.log)
         assert decided == sum(one.delivery.kind is DeliveryKind.PAGE for one in self.world.store.outbox)
+
+    @invariant()
+    def only_the_page_of_the_current_level_waits_to_be_sent(self) -> None:
+        current = {
+            one.dedup_key(one.current_page)
+            for one in self.world.store.incidents_by_id.values()
+            if one.current_page is not None
+        }
+        waiting = {
+            one.delivery.lane
+            for one in self.world.store.outbox
+            if one.delivery.kind is DeliveryKind.PAGE and one.status == "pending"
+        }
+        assert waiting <= current
 
     @invariant()
     def nobody_is_paged_while_somebody_has_it(self) -> None:

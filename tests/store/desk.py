@@ -22,6 +22,7 @@ from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
     DeadlineReached,
+    EscalateRequested,
     ResolveRequested,
     ReviewSignal,
     Signal,
@@ -96,6 +97,12 @@ class Desk:
     async def resolve(self, key: str, by: str = "ana") -> None:
         incident_id = await self.incident_id(key)
         await self.handle(ResolveRequested(id=uuid.uuid4(), key=key, incident_id=incident_id, by=by, via="api"))
+
+    async def escalate(self, key: str, level: str | None = None) -> None:
+        incident_id = await self.incident_id(key)
+        await self.handle(
+            EscalateRequested(id=uuid.uuid4(), key=key, incident_id=incident_id, by="ana", via="api", level=level)
+        )
 
     async def update(self, key: str, message: str) -> None:
         incident_id = await self.incident_id(key)

@@ -36,7 +36,7 @@ ALERT = st.tuples(
 )
 ACT = st.one_of(
     st.tuples(st.just("batch"), st.lists(ALERT, min_size=1, max_size=5)),
-    st.tuples(st.sampled_from(["acknowledge", "resolve", "again", "time passes"]), st.sampled_from(KEYS)),
+    st.tuples(st.sampled_from(["acknowledge", "escalate", "resolve", "again", "time passes"]), st.sampled_from(KEYS)),
     st.tuples(st.just("send"), st.sampled_from(list(Provider)), st.sampled_from(OUTCOMES), st.booleans()),
 )
 
@@ -83,7 +83,7 @@ class Life:
                 await self.time_passes()
             case "send", (Provider() as provider, outcome, bool() as crash):
                 await self.send(provider, cast("Outcome", outcome), crash=crash)
-            case (("acknowledge" | "resolve"), (str() as key,)):
+            case (("acknowledge" | "escalate" | "resolve"), (str() as key,)):
                 if await self.desk.rows("SELECT FROM incident WHERE key = %s", key):
                     await getattr(self.desk, str(what))(key)
 
@@ -125,6 +125,11 @@ class Life:
             WHERE d.kind = 'page' AND d.status = 'pending' AND i.status <> 'triggered'
         """
         assert await self.desk.rows(after_ack) == [], "a page waits to be sent though somebody has taken the incident"
+        superseded = """
+            SELECT FROM delivery WHERE kind = 'page' AND status IN ('pending', 'sending') AND NOT cancel_requested
+            GROUP BY incident_id HAVING count(*) > 1
+        """
+        assert await self.desk.rows(superseded) == [], "pages of two levels wait to be sent"
 
     async def check_ledger(self, incidents: list[Incident]) -> None:
         armed = {deadline.id for incident in incidents for deadline in incident.deadlines.values()}

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, PageFacts, Refused, RetryLater, Urgency
 from models.severity import Severity
+from models.signals import EscalateRequested
 from models.store.outbox import Claimed
 from tests.store.desk import LEASE, Desk, alerts
 
@@ -143,6 +144,67 @@ async def test_a_delivered_page_is_acknowledged(desk: Desk) -> None:
     await finish(desk, SENT, *await claim(desk))
     await desk.acknowledge(KEY)
     assert await statuses(desk) == [("page", "delivered"), ("page_acknowledge", "pending")]
+
+
+async def fates(desk: Desk) -> list[tuple[str, str]]:
+    rows = await desk.rows("SELECT status, detail FROM delivery WHERE kind = 'page' ORDER BY ordinal")
+    return [(row["status"], row["detail"]) for row in rows]
+
+
+async def test_the_next_level_supersedes_a_page_that_was_never_sent(desk: Desk) -> None:
+    await desk.handle(alerts())
+    await finish(desk, BUSY, *await claim(desk))
+    await desk.escalate(KEY, "manager")
+    assert await fates(desk) == [
+        ("cancelled", "superseded by the page to manager before it could be sent"),
+        ("pending", ""),
+    ]
+    [only] = await claim(desk)
+    assert only.delivery.page is not None
+    assert only.delivery.page.level == "manager"
+
+
+async def test_within_one_batch_the_last_level_is_paged(desk: Desk) -> None:
+    opening = alerts()
+    escalated = [
+        EscalateRequested(
+            id=uuid.uuid4(), key=KEY, incident_id=uuid.uuid5(opening.id, "incident"), by="ana", via="api", level=level
+        )
+        for level in ("secondary", "manager")
+    ]
+    await desk.handle(opening, *escalated)
+    assert await fates(desk) == [
+        ("cancelled", "superseded by the page to secondary before it could be sent"),
+        ("cancelled", "superseded by the page to manager before it could be sent"),
+        ("pending", ""),
+    ]
+
+
+async def test_a_superseded_page_that_may_have_gone_out_is_not_sent_again_but_resolved(desk: Desk) -> None:
+    await desk.handle(alerts("reset"), alerts("crashed"), alerts("waiting"))
+    claims = {one.delivery.incident_key: one for one in await claim(desk)}
+    await finish(desk, RESET, claims["waiting"])
+    for key in claims:
+        await desk.escalate(key, "manager")
+    await finish(desk, RESET, claims["reset"])
+    await desk.rows("UPDATE delivery SET next_at = now() WHERE status = 'sending'")
+    levels = [one.delivery.page.level for one in [*await claim(desk), *await claim(desk)] if one.delivery.page]
+    assert levels == ["manager"] * 3
+    said = {detail for status, detail in await fates(desk) if status == "cancelled"}
+    assert said == {
+        "superseded by the page to manager before it could be sent; an attempt may have reached people all the same"
+    }
+    for key in claims:
+        await desk.resolve(key)
+    assert (await statuses(desk)).count(("page_resolve", "pending")) == 6, "of both pages of each"
+
+
+async def test_a_superseded_page_that_went_out_after_all_was_delivered(desk: Desk) -> None:
+    await desk.handle(alerts())
+    under_way = await claim(desk)
+    await desk.escalate(KEY, "manager")
+    await finish(desk, SENT, *under_way)
+    assert await fates(desk) == [("delivered", "sent"), ("pending", "")]
 
 
 async def test_acknowledging_and_failing_attempts_contend_without_a_page_after_it(desk: Desk, other_desk: Desk) -> None:
