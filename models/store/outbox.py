@@ -57,8 +57,8 @@ _OUTCOME = Rows(
 )
 _LOCK = "SELECT FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE"
 
-# An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn meanwhile
-# is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
+# An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn
+# meanwhile is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
 _FINISH = f"""
 UPDATE delivery d SET
     status = CASE WHEN t.status = 'pending' AND d.cancel_requested THEN 'cancelled' ELSE t.status END,

@@ -5,7 +5,7 @@ nobody answers.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,14 +25,13 @@ from models.store import tables
 from models.store.codec import INCIDENT, REVIEW, clean
 from models.store.connection import Database
 from models.store.errors import Unavailable, translated, unavailable
+from models.store.figures import figures
 from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
 
 _I, _E, _R, _A = tables.IncidentRow, tables.EventRow, tables.ReviewRow, tables.ActionItemRow
 _D, _L, _P = tables.DeliveryRow, tables.DeadlineRow, tables.PublicationRow
 _SHOWN_FOR = timedelta(days=92)
 """How long the status page remembers resolved incidents."""
-_LONGEST_LEASE = timedelta(minutes=5)
-"""Bounds the scan for deadlines that are due: those under way are in the index by the end of their lease."""
 _NOW = func.clock_timestamp()
 _STATE, _REVIEW_STATE = cast(_I.state, Text), cast(_R.state, Text)
 _PAGE = col(_D.body)["page"]
@@ -163,28 +162,8 @@ class Queries:
 
     async def figures(self) -> Figures:
         """What the metrics show."""
-        live = tables.LIVE
-        now = func.statement_timestamp()
-        due = (
-            tables.ARMED,
-            col(_L.next_at) <= now + _LONGEST_LEASE,
-            col(_L.due_at) <= now,
-        )
-        pending = select(col(_D.provider), func.count()).where(live).group_by(col(_D.provider))
-        severities = (
-            select(col(_I.severity), func.count()).where(col(_I.status) != "resolved").group_by(col(_I.severity))
-        )
-        page_age = select(_age(func.min(col(_D.created_at)))).where(live, col(_D.kind) == "page")
-        late = select(func.count(), _age(func.min(col(_L.due_at)))).where(*due)
         async with self._reading() as connection:
-            [(due_count, due_age)] = (await connection.execute(late)).all()
-            return Figures(
-                pending_deliveries=_counts(await connection.execute(pending)),
-                oldest_pending_page_seconds=float((await connection.execute(page_age)).scalar_one()),
-                due_deadlines=due_count,
-                oldest_due_deadline_seconds=float(due_age),
-                open_incidents=_counts(await connection.execute(severities)),
-            )
+            return await figures(connection)
 
     async def _incident(self, query: Executable) -> Incident | None:
         rows = await self._all(query)
@@ -209,14 +188,6 @@ class Queries:
 
 def _items(review: Review) -> list[Any]:
     return list(review.items.values())
-
-
-def _counts(rows: Iterable[Any]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in rows}
-
-
-def _age(since: Any) -> Any:
-    return func.coalesce(func.extract("epoch", _NOW - since), 0)
 
 
 def _delivery(row: Any) -> DeliveryRow:

@@ -87,7 +87,10 @@ class Figures:
 
     pending_deliveries: Mapping[str, int] = field(default_factory=dict)
     """By provider."""
+    refused_deliveries: Mapping[str, int] = field(default_factory=dict)
+    """By provider, of those that are kept."""
     oldest_pending_page_seconds: float = 0.0
+    """Of the pages that wait, and of those that were superseded while they could not be sent."""
     due_deadlines: int = 0
     oldest_due_deadline_seconds: float = 0.0
     open_incidents: Mapping[str, int] = field(default_factory=dict)

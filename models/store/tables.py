@@ -29,6 +29,7 @@ SCHEMA = MetaData(
 )
 LIVE = text("status IN ('pending', 'sending')")
 """Deliveries that are not over. Said in literals, so that the planner recognises the partial indexes."""
+REFUSED = text("status = 'refused'")
 ARMED = text("status IN ('pending', 'claimed')")
 """Deadlines that have not ended."""
 DELIVERY_STATUSES = ("pending", "sending", "delivered", "refused", "cancelled")
@@ -202,6 +203,7 @@ class DeliveryRow(_Table, table=True):
             postgresql_where=text("kind = 'page' AND reported_at IS NULL AND status <> 'cancelled'"),
         ),
         Index("delivery_incident", "incident_id", "seq"),
+        Index("delivery_refused", "provider", postgresql_where=REFUSED),
     )
     id: uuid.UUID = Field(primary_key=True)
     seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False, unique=True), default=None)

@@ -46,8 +46,14 @@ class WebMetrics:
         )
         self._database = Gauge("tocsin_database_up", "1 when the database answered this scrape.", registry=registry)
         self._pending = Gauge("tocsin_deliveries_pending", "Deliveries not yet made.", ["provider"], registry=registry)
+        self._refused = Gauge(
+            "tocsin_deliveries_refused",
+            "Deliveries that were refused for good or given up.",
+            ["provider"],
+            registry=registry,
+        )
         self._oldest_page = Gauge(
-            "tocsin_oldest_pending_page_seconds", "Age of the oldest page not yet sent.", registry=registry
+            "tocsin_oldest_pending_page_seconds", "How long a page has not got through.", registry=registry
         )
         self._due = Gauge("tocsin_deadlines_due", "Deadlines that are due and have not fired.", registry=registry)
         self._oldest_due = Gauge(
@@ -62,6 +68,7 @@ class WebMetrics:
             return
         for provider in Provider:
             self._pending.labels(provider).set(figures.pending_deliveries.get(provider, 0))
+            self._refused.labels(provider).set(figures.refused_deliveries.get(provider, 0))
         for severity in Severity:
             self._open.labels(severity).set(figures.open_incidents.get(severity, 0))
         self._oldest_page.set(figures.oldest_pending_page_seconds)

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from models.deliveries import Delivered
+from models.deliveries import Delivered, Refused
 from models.review import ActionItem, Postmortem
 from models.severity import Priority, Severity
 from models.signals import ActionItemCompleted, ActionItemRequested
@@ -132,6 +132,30 @@ async def test_the_figures(desk: Desk) -> None:
     assert 49 < figures.oldest_pending_page_seconds < 80
     assert figures.due_deadlines == 1
     assert 89 < figures.oldest_due_deadline_seconds < 120
+
+
+async def test_a_page_that_was_superseded_is_waited_for_as_long_as_nobody_could_be_reached(desk: Desk) -> None:
+    """Else the watchdog would be told that all is well every time the chain goes on."""
+    await desk.handle(alerts("a"))
+    await desk.rows("UPDATE delivery SET created_at = now() - interval '400 s' WHERE kind = 'page'")
+    await desk.escalate("a")
+    assert (await desk.store.reads.figures()).oldest_pending_page_seconds > 399
+    [page] = await desk.store.outbox.claim("pagerduty", 10, LEASE)
+    await desk.store.outbox.finish([(page, Delivered("sent"), None)])
+    await desk.escalate("a")
+    assert (await desk.store.reads.figures()).oldest_pending_page_seconds < 30, "since the last that got through"
+    await desk.rows("UPDATE delivery SET created_at = now() - interval '400 s' WHERE kind = 'page'")
+    await desk.acknowledge("a")
+    assert (await desk.store.reads.figures()).oldest_pending_page_seconds == 0
+    await desk.escalate("a")
+    assert (await desk.store.reads.figures()).oldest_pending_page_seconds < 30, "since somebody had it"
+
+
+async def test_what_was_refused_is_counted(desk: Desk) -> None:
+    await desk.handle(alerts("a"), alerts("b"))
+    claims = await desk.store.outbox.claim("slack", 10, LEASE)
+    await desk.store.outbox.finish([(one, Refused("no"), None) for one in claims])
+    assert (await desk.store.reads.figures()).refused_deliveries == {"slack": 2}
 
 
 async def test_a_policy_stays_as_it_was_first_seen(desk: Desk) -> None:

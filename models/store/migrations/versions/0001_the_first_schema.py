@@ -113,6 +113,13 @@ def upgrade() -> None:
     )
     op.create_index("delivery_page", "delivery", ["lane"], unique=False, postgresql_where=sa.text("kind = 'page'"))
     op.create_index(
+        "delivery_refused",
+        "delivery",
+        ["provider"],
+        unique=False,
+        postgresql_where=sa.text("status = 'refused'"),
+    )
+    op.create_index(
         "delivery_unreported",
         "delivery",
         ["created_at"],
