@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from agents import retries
 from agents.breaker import Breaker, Circuit, Pace
 from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
 from models.records import Outgoing, Publish, Record
@@ -32,15 +32,13 @@ ATTEMPT_WITHIN = timedelta(seconds=18)
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
-FIRST_BACKOFF = timedelta(milliseconds=500)
-LONGEST_BACKOFF = timedelta(seconds=30)
 LATE_AFTER = timedelta(seconds=30)
 """A page that has not got through by then is told by a second way. POLICY 13, 32."""
 
 
 class Claimed(Protocol):
-    """A leased delivery. `unknown` after an attempt that may have been processed; `receipts` are the incident's so
-    far.
+    """A leased delivery. `unknown` after an attempt that may have been processed; `age` since it was decided;
+    `receipts` are the incident's so far.
     """
 
     @property
@@ -49,6 +47,8 @@ class Claimed(Protocol):
     def attempts(self) -> int: ...
     @property
     def unknown(self) -> bool: ...
+    @property
+    def age(self) -> timedelta: ...
     @property
     def receipts(self) -> Mapping[str, str]: ...
 
@@ -175,7 +175,8 @@ class Courier:
     async def _collect(self) -> None:
         for attempt in [attempt for attempt in self._under_way if attempt.done()]:
             claimed, outcome = self._under_way.pop(attempt), _outcome(attempt)
-            self._unwritten.append((claimed, outcome, self._account(claimed, outcome)))
+            retry_in = self._account(claimed, outcome)
+            self._unwritten.append((claimed, _or_given_up(claimed, outcome), retry_in))
         if not self._unwritten:
             return
         await self.outbox.finish(self._unwritten)
@@ -196,7 +197,7 @@ class Courier:
             case Delivered() | Refused():
                 self.breaker.succeeded()
                 self.pace.speed_up()
-        return _backoff(claimed.attempts, outcome) if isinstance(outcome, RetryLater) else None
+        return retries.backoff(claimed.delivery, claimed.attempts, outcome) if isinstance(outcome, RetryLater) else None
 
 
 def _outcome(attempt: asyncio.Task[Outcome]) -> Outcome:
@@ -208,11 +209,13 @@ def _outcome(attempt: asyncio.Task[Outcome]) -> Outcome:
     return RetryLater(f"a bug in the notifier: {error!r}", unknown=True)
 
 
-def _backoff(attempts: int, outcome: RetryLater) -> timedelta:
-    """What the provider asked for, and never less than our own doubling wait with jitter."""
-    doubled: timedelta = FIRST_BACKOFF * 2 ** min(attempts, 10)
-    own = min(LONGEST_BACKOFF, doubled) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
-    return max(own, outcome.after or timedelta(0))
+def _or_given_up(claimed: Claimed, outcome: Outcome) -> Outcome:
+    delivery = claimed.delivery
+    final = retries.or_given_up(delivery, claimed.age, outcome)
+    if isinstance(final, Refused) and final is not outcome:
+        of = delivery.incident.number if delivery.incident else delivery.incident_key or "no incident"
+        _log.warning("%s: a %s of %s was %s", delivery.provider, delivery.kind.replace("_", " "), of, final.reason)
+    return final
 
 
 async def report(outbox: Outbox, publish: Publish, signals_topic: str) -> int:

@@ -61,6 +61,7 @@ class Sent:
     unknown: bool = False
     due_at: datetime | None = None
     created_at: datetime | None = None
+    age: timedelta = timedelta(0)
     told: set[str] = field(default_factory=set)
     receipts: dict[str, str] = field(default_factory=dict)
 
@@ -139,6 +140,7 @@ class MemoryStore:
         heads = sorted(heads, key=lambda sent: sent.delivery.urgency)[:limit]
         for sent in heads:
             sent.receipts = self.receipts_of(sent.delivery)
+            sent.age = self.now() - (sent.created_at or self.now())
         return heads
 
     def receipts_of(self, delivery: Delivery) -> dict[str, str]:

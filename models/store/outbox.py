@@ -35,12 +35,15 @@ UPDATE delivery d SET
     next_at = clock_timestamp() + %s,
     detail = d.detail || CASE WHEN d.cancel_requested THEN '{MAYBE_SENT}' ELSE '' END
 FROM head WHERE d.id = head.id
-RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown,
+RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown, clock_timestamp() - d.created_at,
     (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider)
 """  # noqa: S608 (constants of this package)
 
+# By attempt, so that a courier whose lease was lost does not hold up the one that has it now.
 _RENEW = """
-UPDATE delivery SET next_at = clock_timestamp() + %s WHERE id = ANY(%s::uuid[]) AND status = 'sending'
+UPDATE delivery d SET next_at = clock_timestamp() + %s
+FROM unnest(%s::uuid[], %s::int[]) AS t(id, attempt)
+WHERE d.id = t.id AND d.status = 'sending' AND d.attempts = t.attempt + 1
 """
 
 _OUTCOME = Rows(
@@ -98,11 +101,14 @@ FROM unnest(%s::uuid[], %s::text[]) AS t(id, outcome) WHERE d.id = t.id
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A leased delivery. `attempts` counts those before this one; `unknown`: one of them may have been processed."""
+    """A leased delivery. `attempts` counts those before this one; `unknown`: one of them may have been processed;
+    `age` since it was decided.
+    """
 
     delivery: Delivery
     attempts: int
     unknown: bool
+    age: timedelta
     receipts: Mapping[str, str]
 
 
@@ -144,15 +150,16 @@ class Outbox:
             cursor = await connection.execute(_CLAIM, (provider, limit, lease))
             rows = sorted(await cursor.fetchall(), key=lambda row: row[:2])
         return [
-            Claimed(DELIVERY.validate_json(body), attempts, unknown, json.loads(receipts) if receipts else {})
-            for _, _, status, body, attempts, unknown, receipts in rows
+            Claimed(DELIVERY.validate_json(body), attempts, unknown, age, json.loads(receipts) if receipts else {})
+            for _, _, status, body, attempts, unknown, age, receipts in rows
             if status == "sending"
         ]
 
     async def renew(self, claimed: Sequence[_Claimed], lease: timedelta) -> None:
         """Leases what is still being sent anew."""
         async with self._database.connection() as connection:
-            await connection.execute(_RENEW, (lease, [one.delivery.id for one in claimed]))
+            held = [(one.delivery.id, one.attempts) for one in claimed]
+            await connection.execute(_RENEW, (lease, *Rows.arrays(held)))
 
     async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> None:
         """Writes outcomes, and receipts for the next send. Raises Conflict (try again) and Unavailable."""

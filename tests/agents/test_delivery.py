@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from agents import delivery
+from agents import delivery, retries
 from agents.breaker import FAILURES_TO_OPEN, Circuit
 from agents.delivery import Courier
 from models.deliveries import (
@@ -77,6 +77,15 @@ class Desk:
         page = PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", lane)
         intent = Delivery(uuid.uuid4(), incident_id, "key", DeliveryKind.PAGE, lane, Urgency.PAGE, page=page)
         sent = Sent(intent, created_at=self.now)
+        self.store.outbox.append(sent)
+        return sent
+
+    def message(self, lane: str = "one/1") -> Sent:
+        """What is no page; of a kind that this desk's one provider takes."""
+        sent = Sent(
+            Delivery(uuid.uuid4(), uuid.uuid4(), "key", DeliveryKind.PAGE_RESOLVE, lane, Urgency.PROMPT),
+            created_at=self.now,
+        )
         self.store.outbox.append(sent)
         return sent
 
@@ -163,16 +172,59 @@ async def test_a_shutdown_keeps_the_leases_of_what_it_waits_for(monkeypatch: pyt
 
 async def test_what_the_provider_asks_for_is_honoured_before_it_is_tried_again() -> None:
     desk = Desk()
-    desk.notifier.answers = [RetryLater("429", after=timedelta(minutes=3))]
-    page = desk.page()
+    desk.notifier.answers = [RetryLater("429", after=timedelta(hours=1))]
+    message = desk.message()
     await desk.rounds()
-    assert page.due_at is not None
-    assert page.due_at >= T0 + timedelta(minutes=3)
+    assert message.due_at is not None
+    assert message.due_at >= T0 + timedelta(hours=1)
     await desk.rounds()
     assert len(desk.notifier.asked) == 1
+    desk.now = message.due_at
+    await desk.rounds()
+    assert message.status == "delivered"
+
+
+async def test_a_page_is_tried_again_after_a_minute_whatever_the_provider_asks_for() -> None:
+    desk = Desk()
+    desk.notifier.answers = [RetryLater("429", after=timedelta(hours=1)), RetryLater("429", after=timedelta(seconds=9))]
+    page = desk.page()
+    await desk.rounds()
+    assert page.due_at == T0 + retries.PAGE_WAITS_AT_MOST
     desk.now = page.due_at
     await desk.rounds()
-    assert page.status == "delivered"
+    assert page.due_at == desk.now + timedelta(seconds=9)
+
+
+async def test_what_fails_for_a_day_is_given_up_and_its_lane_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    stuck, behind = desk.message(), desk.message()
+    desk.notifier.answers = [RetryLater("no such channel")]
+    await desk.rounds()
+    assert stuck.due_at is not None
+    desk.now = T0 + retries.GIVE_UP_AFTER
+    desk.notifier.answers = [RetryLater("no such channel")]
+    await desk.rounds(2)
+    assert (stuck.status, stuck.detail) == ("refused", "given up after 24 h: no such channel")
+    assert behind.status == "delivered"
+    assert "given up after 24 h: no such channel" in caplog.text
+
+
+async def test_what_is_old_but_gets_through_is_delivered() -> None:
+    desk = Desk()
+    message = desk.message()
+    desk.now += 2 * retries.GIVE_UP_AFTER
+    await desk.rounds()
+    assert message.status == "delivered"
+
+
+async def test_a_page_is_never_given_up() -> None:
+    """While the incident waits for people. What does not, withdraws it (models/step.py)."""
+    desk = Desk()
+    page = desk.page()
+    desk.now += 10 * retries.GIVE_UP_AFTER
+    desk.notifier.answers = [RetryLater("no answer")]
+    await desk.rounds()
+    assert page.status == "pending"
 
 
 async def test_an_unknown_outcome_is_read_back() -> None:
@@ -240,6 +292,7 @@ async def test_a_wake_up_is_only_a_knock() -> None:
 
 @pytest.mark.parametrize("attempts", [0, 3, 50])
 def test_the_backoff_grows_to_a_limit_and_never_undercuts_the_provider(attempts: int) -> None:
-    own = delivery._backoff(attempts, RetryLater("x"))
-    assert timedelta(0) < own <= delivery.LONGEST_BACKOFF
-    assert delivery._backoff(attempts, RetryLater("x", after=timedelta(hours=1))) >= timedelta(hours=1)
+    message = Desk().message().delivery
+    own = retries.backoff(message, attempts, RetryLater("x"))
+    assert timedelta(0) < own <= retries.LONGEST_BACKOFF
+    assert retries.backoff(message, attempts, RetryLater("x", after=timedelta(hours=1))) >= timedelta(hours=1)

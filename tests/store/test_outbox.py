@@ -281,6 +281,22 @@ def a_test_page() -> Delivery:
     return Delivery(uuid.uuid4(), None, "", DeliveryKind.PAGE, page.dedup_key, Urgency.PAGE, page=page)
 
 
+async def test_a_lease_that_was_lost_is_not_renewed(desk: Desk, other_desk: Desk) -> None:
+    await desk.handle(alerts())
+    lost = await claim(desk, lease=NOW)
+    await claim(other_desk, lease=NOW)
+    await desk.store.outbox.renew(lost, timedelta(hours=1))
+    [found] = await claim(other_desk)
+    assert found.attempts == 2, "it is as the second courier left it"
+
+
+async def test_the_age_of_a_delivery_is_told_by_the_database(desk: Desk) -> None:
+    await desk.handle(alerts())
+    await desk.rows("UPDATE delivery SET created_at = now() - interval '2 hours'")
+    [head] = await claim(desk)
+    assert timedelta(hours=2) <= head.age < timedelta(hours=3)
+
+
 async def test_a_renewed_lease_is_nobody_elses(desk: Desk) -> None:
     await desk.handle(alerts())
     under_way = await claim(desk, lease=NOW)
