@@ -99,6 +99,8 @@ class IncidentFacts:
     started_at: datetime
     opened_at: datetime
     at: datetime
+    alertname: str = ""
+    """Of its first alert; empty where a person declared it."""
     acknowledged_by: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None

@@ -64,8 +64,8 @@ def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: d
     facts = incident_facts(after, policy, at)
     told = [(change.seq, what) for change in changes for what in _told(change, after, policy)]
     posts = [(seq, what) for seq, what in told if what is not _REFRESH]
-    announced = any(what[0] is _K.ANNOUNCEMENT for _, what in posts)
-    refreshes = [] if announced else [(seq, what) for seq, what in told if what is _REFRESH][-1:]
+    introduced = {_K.ANNOUNCEMENT, _K.INITIAL_REPORT} <= {what[0] for _, what in posts}  # there is nothing to edit yet
+    refreshes = [] if introduced else [(seq, what) for seq, what in told if what is _REFRESH][-1:]
     return tuple(
         _delivery(after, facts, f"{seq}/{index}", what) for index, (seq, what) in enumerate([*posts, *refreshes])
     )
@@ -98,6 +98,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _K.ANNOUNCEMENT, None, None
             yield _notice(f"Reopened: {why}")
             yield from _published(after, policy, "The problem has come back. We are investigating.")
+            yield _REFRESH
         case LevelPaged(level=level, reason=reason, by=by, ordinal=ordinal):
             yield _K.PAGE, None, Page(ordinal, level, event.routing_key)
             if reason not in {"opened", "reopened"}:
@@ -183,6 +184,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         incident_id=incident.id,
         number=incident.number,
         title=incident.title,
+        alertname=incident.alertname,
         summary=incident.summary,
         service=incident.service,
         environment=incident.environment,

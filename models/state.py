@@ -105,6 +105,8 @@ class Incident:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     last_update_at: datetime | None = None
+    alertname: str = ""
+    """Of its first alert; empty where a person declared it."""
     step: int = 0
     pages: tuple[Page, ...] = ()
     pending: tuple[PendingSeverity, ...] = ()
@@ -241,7 +243,8 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
         for alert in event.alerts
     }
     started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
-    known = replace(incident, alerts={**incident.alerts, **joined}, started_at=started_at)
+    alertname = incident.alertname or next((alert.labels.get("alertname", "") for alert in event.alerts), "")
+    known = replace(incident, alerts={**incident.alerts, **joined}, started_at=started_at, alertname=alertname)
     return _arm(known, STALE, event.stale_due)
 
 

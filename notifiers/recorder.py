@@ -22,9 +22,19 @@ from models.deliveries import (
     Refused,
     RetryLater,
 )
-from notifiers.render import TemplateFault, pagerduty_event, publication, slack_channel_name, slack_message, slack_topic
+from notifiers.render import (
+    Payload,
+    TemplateFault,
+    pagerduty_event,
+    publication,
+    slack_channel_name,
+    slack_message,
+    slack_place,
+    slack_topic,
+)
 
 _K = DeliveryKind
+_EDITED = ((_K.ANNOUNCEMENT, "announcement"), (_K.INITIAL_REPORT, "report"))
 _KEEP_BYTES = 32 * 1024 * 1024
 """Past this a new file is begun and one old file is kept."""
 
@@ -63,7 +73,7 @@ class Recorder:
             self._append(json.dumps(line, ensure_ascii=False, default=str) + "\n")
         except OSError as error:
             return RetryLater(f"{self._file} cannot be written: {error.strerror}", provider_down=True)
-        return Delivered(f"recorded, not sent: {self._why}", _receipts(delivery), recorded=True)
+        return Delivered(f"recorded, not sent: {self._why}", _receipts(delivery, receipts), recorded=True)
 
     async def check(self) -> str | None:
         """See the port. Recording is a choice, not a fault."""
@@ -98,13 +108,24 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
             incident = _incident(delivery)
             return {"name": slack_channel_name(incident), "topic": slack_topic(incident)}
         case _K.REFRESH:
-            edited = (_K.ANNOUNCEMENT, _K.INITIAL_REPORT)
-            return {str(kind): slack_message(delivery, receipts, template=kind) for kind in edited}
+            return {
+                str(kind): _edit(kind, prefix, delivery, receipts)
+                for kind, prefix in _EDITED
+                if f"{prefix}_ts" in receipts
+            }
         case _:
-            return slack_message(delivery, receipts)
+            place = slack_place(delivery, receipts)
+            thread = {"thread_ts": place.thread} if place.thread else {}
+            return {"channel": place.channel, **thread, **slack_message(delivery, receipts)}
 
 
-def _receipts(delivery: Delivery) -> Receipts:
+def _edit(kind: DeliveryKind, prefix: str, delivery: Delivery, receipts: Receipts) -> Payload:
+    """What `chat.update` would have been called with."""
+    where = {"channel": receipts[f"{prefix}_channel"], "ts": receipts[f"{prefix}_ts"]}
+    return {**where, **slack_message(delivery, receipts, template=kind)}
+
+
+def _receipts(delivery: Delivery, receipts: Receipts) -> Receipts:
     stamp = f"{delivery.incident.at.timestamp():.6f}" if delivery.incident else ""
     match delivery.kind:
         case _K.PAGE if delivery.page is not None:
@@ -112,9 +133,9 @@ def _receipts(delivery: Delivery) -> Receipts:
         case _K.CHANNEL:
             return {"channel": slack_channel_name(_incident(delivery))}
         case _K.ANNOUNCEMENT:
-            return {"announcement_channel": _incident(delivery).slack_channel, "announcement_ts": stamp}
+            return {"announcement_channel": slack_place(delivery, receipts).channel, "announcement_ts": stamp}
         case _K.INITIAL_REPORT:
-            return {"report_channel": _incident(delivery).slack_channel, "report_ts": stamp}
+            return {"report_channel": slack_place(delivery, receipts).channel, "report_ts": stamp}
         case _:
             return {}
 

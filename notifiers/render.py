@@ -1,6 +1,7 @@
 """Templates become what is sent: messages, pages and publications, rendered from frozen facts.
 
-Owns which template tells what, and with which facts. Sends nothing, and knows no provider's address.
+Owns which template tells what, with which facts and in which Slack channel. Sends nothing, and knows no provider's
+address.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from jinja2 import Environment, TemplateError
@@ -30,6 +32,14 @@ PAGERDUTY_SEVERITIES: Mapping[Severity, str] = {
 Payload = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel of Slack, by id or `#name`, and perhaps a thread in it."""
+
+    channel: str
+    thread: str | None = None
+
+
 class TemplateFault(ValueError):
     """These facts cannot be told: one that the template needs is missing. The message says which."""
 
@@ -43,6 +53,20 @@ def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind
         message=delivery.message,
         channel=receipts.get("channel"),
     )
+
+
+def slack_place(delivery: Delivery, receipts: Receipts) -> Place:
+    """The incident's channel; where it has none (or could not get one), the thread under its announcement."""
+    if delivery.kind is DeliveryKind.REMINDER and delivery.message is not None:
+        return Place(delivery.message.slack_channel)
+    incident = delivery.incident
+    if incident is None:
+        raise TemplateFault(f"a {delivery.kind} needs its incident")
+    if delivery.kind in {DeliveryKind.ANNOUNCEMENT, DeliveryKind.PAGE_FALLBACK}:
+        return Place(incident.slack_channel)
+    if incident.own_channel and receipts.get("channel"):
+        return Place(receipts["channel"])
+    return Place(receipts.get("announcement_channel") or incident.slack_channel, receipts.get("announcement_ts"))
 
 
 def slack_topic(incident: IncidentFacts) -> str:

@@ -22,8 +22,8 @@ from models.deliveries import (
     Refused,
     RetryLater,
 )
-from notifiers.render import Payload, TemplateFault, slack_channel_name, slack_message, slack_topic
-from notifiers.slack_api import API_URL, Place, SlackApi
+from notifiers.render import Payload, TemplateFault, slack_channel_name, slack_message, slack_place, slack_topic
+from notifiers.slack_api import API_URL, SlackApi
 from notifiers.slack_faults import Failed, scope_is_no_outage
 
 _K = DeliveryKind
@@ -112,7 +112,7 @@ class SlackNotifier:
         return Delivered(detail, {"channel": channel})
 
     async def _post(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
-        place = _place(delivery, receipts)
+        place = slack_place(delivery, receipts)
         message = slack_message(delivery, receipts)
         since = delivery.incident.at - _LOOK_BACK if delivery.incident else None
         posted = await self._api.find(place, delivery.id, since) if read_back else None
@@ -151,18 +151,6 @@ def _lacking(delivery: Delivery) -> str | None:
     if delivery.incident is None and delivery.kind in _NEEDS_INCIDENT:
         return "incident"
     return "message" if delivery.message is None and delivery.kind in _NEEDS_MESSAGE else None
-
-
-def _place(delivery: Delivery, receipts: Receipts) -> Place:
-    """The incident's channel; where it has none (or could not get one), the thread under its announcement."""
-    if delivery.kind is _K.REMINDER and delivery.message is not None:
-        return Place(delivery.message.slack_channel)
-    incident = _incident(delivery)
-    if delivery.kind in {_K.ANNOUNCEMENT, _K.PAGE_FALLBACK}:
-        return Place(incident.slack_channel)
-    if incident.own_channel and receipts.get("channel"):
-        return Place(receipts["channel"])
-    return Place(receipts.get("announcement_channel") or incident.slack_channel, receipts.get("announcement_ts"))
 
 
 def _receipts(kind: DeliveryKind, channel: str, ts: str) -> Receipts:

@@ -9,7 +9,6 @@ import logging
 import ssl
 import uuid
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from models.deliveries import Refused, RetryLater
+from notifiers.render import Place
 from notifiers.slack_faults import Failed, out_of_reach, refusal
 
 API_URL = "https://slack.com/api/"
@@ -29,14 +29,6 @@ _PAGES = 10
 """Pages that are read at most when looking for a message or a channel."""
 _CANNOT_LOOK = {"missing_scope", "thread_not_found", "not_in_channel"}
 """Then a message is posted though it may be there already: twice is better than never."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A channel, by id or `#name`, and perhaps a thread in it."""
-
-    channel: str
-    thread: str | None = None
 
 
 class SlackApi:

@@ -25,6 +25,7 @@ def incident(**changes: Any) -> IncidentFacts:
         "incident_id": INCIDENT_ID,
         "number": "INC-2026-1121-001",
         "title": "Checkout fails",
+        "alertname": "HighErrorRate",
         "summary": "Two of three payments fail.",
         "service": "checkout",
         "environment": "production",

@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class Peer:
     url: str = ""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     requests: list[tuple[str, dict]] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
+    """Monotonic seconds, one for each request."""
     complaints: list[str] = field(default_factory=list)
     alerts: dict[str, str] = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)
@@ -87,6 +90,7 @@ class Peer:
         call = request.match_info.get("method") or request.path.rsplit("/", 1)[-1]
         raw = await request.read()
         arguments = {**request.query, **(json.loads(raw) if raw else {})}
+        self.arrived.append(time.monotonic())
         self.requests.append((call, arguments))
         fault = self.faults[call].pop(0) if self.faults.get(call) else None
         if fault is None or fault.processed:

@@ -163,6 +163,32 @@ async def test_the_recorder_takes_every_kind_and_says_that_nothing_was_sent(kind
     assert json.loads(line)["delivery_id"] == str(told.id)
 
 
+async def test_the_recorder_says_where_slack_would_have_been_told(tmp_path: Path) -> None:
+    recorder = Recorder(Provider.SLACK, tmp_path, "it is not configured")
+    facts, receipts = incident(own_channel=True, slack_channel="#ops"), {}
+    for kind in (K.CHANNEL, K.ANNOUNCEMENT, K.INITIAL_REPORT, K.NOTICE, K.REFRESH, K.REMINDER):
+        outcome = await recorder.send(delivery(kind, facts), receipts, read_back=False)
+        assert isinstance(outcome, Delivered)
+        receipts |= outcome.receipts
+    lines = [json.loads(line)["payload"] for line in (tmp_path / "slack.jsonl").read_text().splitlines()]
+    channel, announcement, report, notice, refresh, reminder = lines
+    assert (announcement["channel"], reminder["channel"]) == ("#ops", "#incidents")
+    assert report["channel"] == notice["channel"] == channel["name"]
+    assert {kind: edit["channel"] for kind, edit in refresh.items()} == {
+        "announcement": "#ops",
+        "initial_report": channel["name"],
+    }
+    assert refresh["announcement"]["ts"] == receipts["announcement_ts"]
+
+
+async def test_the_recorder_says_the_thread_of_an_incident_without_a_channel(tmp_path: Path) -> None:
+    recorder = Recorder(Provider.SLACK, tmp_path, "it is not configured")
+    receipts = {"announcement_channel": "#ops", "announcement_ts": "1.2"}
+    await recorder.send(delivery(K.NOTICE), receipts, read_back=False)
+    told = json.loads((tmp_path / "slack.jsonl").read_text())["payload"]
+    assert (told["channel"], told["thread_ts"]) == ("#ops", "1.2")
+
+
 async def test_a_recorder_that_cannot_write_says_so_and_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "recorded").write_text("a file where the folder should be")
     recorder = Recorder(Provider.SLACK, tmp_path / "recorded", "it is not configured")

@@ -47,11 +47,21 @@ async def test_what_a_responder_sees(pagerduty: PagerDutyNotifier, peer: Peer) -
     [(_, event)] = peer.requests
     assert event["payload"]["summary"] == "SEV1 P0 Checkout fails (INC-2026-1121-001)"
     assert event["payload"]["severity"] == "critical"
+    assert event["payload"]["class"] == "HighErrorRate"
     assert event["payload"]["custom_details"]["runbook"] == "https://wiki.example.com/checkout"
     assert event["payload"]["custom_details"]["why"] == ["the error rate of 63 % is above 50 %"]
     assert event["links"][0]["text"] == "Runbook"
     assert event["client"] == "Tocsin"
     assert event["client_url"] == "https://tocsin.example.com/incidents/1"
+
+
+async def test_what_is_not_known_is_left_out(peer: Peer) -> None:
+    notifier = PagerDutyNotifier({"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}, events_url=peer.url)
+    await notifier.send(delivery(K.PAGE, incident(alertname="")), {}, read_back=False)
+    await notifier.close()
+    [(_, event)] = peer.requests
+    assert "client_url" not in event, "no public URL is configured"
+    assert "class" not in event["payload"], "a person declared it"
 
 
 @pytest.mark.parametrize(

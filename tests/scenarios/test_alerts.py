@@ -191,6 +191,33 @@ def test_a_long_outage_owes_it_within_four_hours() -> None:
     assert review.postmortem.due_at == world.now + timedelta(hours=4)
 
 
+def test_a_reopened_incident_is_shown_as_open_everywhere() -> None:
+    """The first report stands in the channel and is edited; a new announcement stands where everybody looks."""
+    world = World()
+    world.alert()
+    world.alert(status="resolved")
+    told = len(world.sent)
+    world.alert()
+    edits = [one for one in world.sent[told:] if one.kind is DeliveryKind.REFRESH]
+    assert [one.incident.status for one in edits if one.incident] == ["triggered"]
+    kinds = [one.kind for one in world.sent[told:]]
+    assert kinds.index(DeliveryKind.ANNOUNCEMENT) < kinds.index(DeliveryKind.REFRESH)
+
+
+def test_an_opened_incident_needs_no_edit() -> None:
+    world = World()
+    world.alert()
+    assert DeliveryKind.REFRESH not in world.kinds(Provider.SLACK)
+
+
+def test_a_page_names_the_kind_of_alert() -> None:
+    world = World()
+    world.alert("HighErrorRate")
+    [page] = [one for one in world.sent if one.kind is DeliveryKind.PAGE and one.incident]
+    assert page.incident is not None
+    assert page.incident.alertname == "HighErrorRate"
+
+
 def test_a_reopened_incident_owes_its_postmortem_anew() -> None:
     world = World()
     world.alert()
