@@ -334,9 +334,11 @@ def _command(
         case SeverityRequested(by=by, via=via, severity=severity, reason=reason):
             if severity is incident.severity or severity is Severity.INFO:
                 return []
-            why = (f"{by} made it {severity}: {reason}",)
+            why = (f"{reason} ({by})",)
             changed = _to_severity(incident, severity, why, policy, now, by=by, pages=True)
-            waited_for = incident.status == "triggered" and not policy.pages(policy.priority(severity, incident.tier))
+            # Also after the chain's end, when only its loud last message waits for somebody.
+            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_page and policy.pages(incident.priority))
+            waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case _:
             assert_never(signal)

@@ -79,7 +79,8 @@ async def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG
     assert isinstance(error, RequestValidationError)
     first, *rest = error.errors()
     where = ".".join(str(step) for step in first["loc"] if step != "body")
-    what = str(first["msg"]).removeprefix("Value error, ")
+    empty = first["type"] == "string_too_short" and first["ctx"]["min_length"] == 1
+    what = "must not be empty" if empty else str(first["msg"]).removeprefix("Value error, ")
     more = f" (and {len(rest)} more)" if rest else ""
     return Problem(422, f"{where}: {what}{more}" if where else f"{what}{more}", "See /docs for the fields.").response()
 

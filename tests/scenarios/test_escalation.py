@@ -198,7 +198,8 @@ def test_severity_never_falls_by_itself_but_a_person_may_lower_it() -> None:
     assert world.incident.severity == "SEV1"
     world.set_severity(Severity.SEV3, "only staging")
     assert world.incident.severity == "SEV3"
-    assert world.incident.why == ("ana made it SEV3: only staging",)
+    assert world.incident.why == ("only staging (ana)",)
+    assert "Severity is now SEV3 (P2): only staging (ana)" in world.said(DeliveryKind.NOTICE)
 
 
 def test_too_early_for_its_severity_the_incident_waits_unpaged_and_then_pages() -> None:
@@ -280,6 +281,32 @@ def test_who_lowers_it_to_what_wakes_nobody_has_taken_it() -> None:
     world.set_severity(Severity.SEV4, "a test host")
     world.advance(hours=2)
     assert world.pages == ["primary"]
+    assert world.incident.acknowledged_by == "ana"
+
+
+def test_who_lowers_what_paged_nobody_has_not_taken_it() -> None:
+    world = World()
+    world.alert(labels={"severity": "warning"})
+    world.set_severity(Severity.SEV4)
+    assert (world.incident.status, world.incident.acknowledged_by) == ("triggered", None)
+
+
+def test_pages_of_an_earlier_life_wait_for_nobody() -> None:
+    world = World()
+    world.alert()
+    world.set_severity(Severity.SEV4)
+    world.alert(status="resolved")
+    world.alert(labels={"severity": "warning"})
+    assert (world.incident.severity, world.incident.status, world.pages) == ("SEV3", "triggered", ["primary"])
+    world.set_severity(Severity.SEV4)
+    assert world.incident.acknowledged_by is None
+
+
+def test_who_lowers_it_after_the_chain_has_ended_has_taken_it() -> None:
+    world = World()
+    world.alert()
+    world.advance(hours=2)
+    world.set_severity(Severity.SEV4)
     assert world.incident.acknowledged_by == "ana"
 
 

@@ -48,6 +48,14 @@ class Providers(Peer):
             if call == "enqueue" and told["event_action"] == action and told["dedup_key"].startswith(incident_id)
         ]
 
+    def asked(self, page: str) -> list[tuple[float, dict]]:
+        """When and how PagerDuty was told or asked about a page, in order."""
+        return [
+            (at, told)
+            for at, (_, told) in zip(list(self.arrived), list(self.requests), strict=False)
+            if page in {told.get("dedup_key"), told.get("incident_key")}
+        ]
+
     def paged(self, incident_id: str) -> list[str]:
         """The dedup_keys that woke somebody, in order."""
         return [key for key in list(self.pages) if key.startswith(incident_id)]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.endpoints import find
 from streams.process.worker import GROUP
+from tests.notifiers.peer import Fault
 from tests.stack.stack import Stack, kill_trees
-from tests.stack.stream import Stream
+from tests.stack.stream import Stream, unsent
+from tests.stack.webhooks import URGENT, new_service, webhook
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("running", ["embedded"], indirect=True)
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.parametrize("running", ["embedded"], indirect=True)
 TAKEN_OVER_WITHIN = 20.0
 """Seconds: ten for the session of a killed worker to end, the rest for a machine that is shared."""
 SENT_WITHIN = 40.0
-"""Seconds: what a killed worker was sending waits for its lease (20 s) to run out."""
+"""Seconds: what a killed worker was sending waits for its lease (6 s) to run out, and for those before it."""
 GOES_ON_WITHIN = 15.0
 """Seconds until a webhook is accepted again. It takes two or three on an idle machine; this one is shared."""
 
@@ -61,6 +64,45 @@ def test_a_second_worker_shares_the_work_and_its_death_is_taken_over(stack: Stac
         stream.passes(50)
     stream.assert_all_open(TAKEN_OVER_WITHIN - (time.monotonic() - killed_at))
     stream.assert_each_paged_once(SENT_WITHIN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processed", [True, False], ids=["people were woken", "nobody was woken"])
+def test_a_page_that_a_killed_worker_was_sending_is_taken_over(stack: Stack, *, processed: bool) -> None:
+    """PagerDuty had the request and had not answered yet: only reading back can tell whether anybody was woken."""
+    second = stack.command(
+        "streams.cli", "worker", log="second-worker.log", environ={"TOCSIN_PUBLIC_URL": SECOND_WORKER}
+    )
+    eventually(lambda: len(members(stack)) == 2, within=40)
+    page = page_in_flight(stack, Fault("silence", hold=True, processed=processed))
+    kill_trees([second.pid])
+    killed_at = time.monotonic()
+
+    taken_over_at, _ = eventually(lambda: next(iter(stack.providers.asked(page)[1:]), None), within=SENT_WITHIN)
+    assert taken_over_at - killed_at <= TAKEN_OVER_WITHIN
+    ident = page.partition("/")[0]
+    eventually(lambda: stack.providers.paged(ident) == [page], within=SENT_WITHIN)
+    eventually(lambda: not unsent(stack), within=SENT_WITHIN)
+    assert stack.providers.paged(ident) == [page], "once, whoever sent it"
+    assert stack.providers.doubled() == []
+
+
+SECOND_WORKER = "https://second.example"
+"""The public URL that pages of the second worker, and no others, link to."""
+
+
+def page_in_flight(stack: Stack, fault: Fault) -> str:
+    """The dedup_key of a page that the second worker is sending and that meets `fault`. Whose turn it is is Kafka's."""
+    while True:
+        stack.providers.befall("enqueue", fault)
+        service = new_service("flight")
+        stack.deliver(webhook(service, labels=URGENT))
+        page = f"{stack.incident_of(service)['id']}/1"
+        [(_, told), *_] = eventually(partial(stack.providers.asked, page))
+        if told.get("client_url") == SECOND_WORKER:
+            return page
+        stack.providers.release()
+        eventually(lambda: not unsent(stack), within=SENT_WITHIN)
 
 
 def members(stack: Stack) -> set[str]:
