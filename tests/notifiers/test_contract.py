@@ -165,7 +165,8 @@ async def test_the_recorder_takes_every_kind_and_says_that_nothing_was_sent(kind
 
 async def test_the_recorder_says_where_slack_would_have_been_told(tmp_path: Path) -> None:
     recorder = Recorder(Provider.SLACK, tmp_path, "it is not configured")
-    facts, receipts = incident(own_channel=True, slack_channel="#ops"), {}
+    facts = incident(own_channel=True, slack_channel="#ops")
+    receipts: dict[str, str] = {}
     for kind in (K.CHANNEL, K.ANNOUNCEMENT, K.INITIAL_REPORT, K.NOTICE, K.REFRESH, K.REMINDER):
         outcome = await recorder.send(delivery(kind, facts), receipts, read_back=False)
         assert isinstance(outcome, Delivered)
