@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from streams import endpoints
@@ -27,7 +27,7 @@ UP_STOPPED, UP_GAVE_UP, UP_UNUSABLE, UP_ALREADY = 0, 1, 2, 3
 _OWN_NAME = "tocsin"
 
 
-async def supervise(plan: Callable[[], Sequence[Child]], data_dir: Path) -> int:
+async def supervise(plan: Callable[[], Awaitable[Sequence[Child]]], data_dir: Path) -> int:
     """Runs the planned children until a signal, or until one of them is beyond help; returns the exit code.
 
     `plan` is called once the data directory is ours alone, so that it may choose ports. Children come after those they
@@ -35,7 +35,7 @@ async def supervise(plan: Callable[[], Sequence[Child]], data_dir: Path) -> int:
     """
     try:
         with sole_run(data_dir) as nonce:
-            return await _run(plan(), data_dir, nonce)
+            return await _run(await plan(), data_dir, nonce)
     except AlreadyUp as refusal:
         _print(f"{_OWN_NAME} | {refusal}")
         return UP_ALREADY

@@ -1,4 +1,4 @@
-"""The entry point of `tocsin`. Loads nothing before it can be interrupted: the rest of the command line takes a moment."""
+"""The entry point of `tocsin`. Loads nothing before it can be interrupted: the rest takes a moment."""
 
 from __future__ import annotations
 

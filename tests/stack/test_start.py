@@ -78,9 +78,21 @@ def test_without_tokens_no_other_machine_is_let_in(another: Stack) -> None:
 def test_a_port_in_use(another: Stack) -> None:
     with socket.create_server(("127.0.0.1", another.port)):
         code, lines = ends_with(another)
-    assert code in {1, 2}
-    [line] = [line for line in lines if "in use" in line]
-    assert f"TOCSIN_WEB_BIND=127.0.0.1:{another.port}" in line
+    assert code == 2
+    [line] = lines  # nothing was started
+    assert line.startswith(f"tocsin | TOCSIN_WEB_BIND=127.0.0.1:{another.port}: the port is in use; end what")
+
+
+def test_a_port_that_the_web_of_a_killed_run_still_holds(another: Stack) -> None:
+    (another.data_dir / "run").mkdir(parents=True)
+    (another.data_dir / "run" / "web.json").write_text('{"address": "http://127.0.0.1:1", "run": "killed"}')
+    with socket.create_server(("127.0.0.1", another.port)):
+        another.launch()
+        eventually((another.data_dir / "up.lock").exists)
+        assert another.up is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            another.up.end(within=1)
+    another.wait_until_ready()
 
 
 @pytest.mark.parametrize("running", ["embedded"], indirect=True)

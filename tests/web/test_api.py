@@ -14,7 +14,8 @@ from models.signals import AcknowledgeRequested, decode_signal
 from models.store.errors import Unavailable
 from streams import topics
 from streams.clock import utc_now
-from streams.settings import Bind, Settings
+from streams.settings import Settings
+from streams.values import Bind
 from tests.web.conftest import served
 from tests.web.world import World, webhook
 
