@@ -116,6 +116,21 @@ def test_a_process_by_itself_without_broker_or_database(another: Stack, command:
     assert "start `tocsin up`, or set TOCSIN_" in line
 
 
+@pytest.mark.parametrize(
+    ("variable", "nowhere"),
+    [("TOCSIN_KAFKA", "127.0.0.1:1"), ("TOCSIN_DATABASE_URL", "postgresql://tocsin@127.0.0.1:1/tocsin")],
+)
+def test_a_broker_or_database_that_does_not_answer(another: Stack, variable: str, nowhere: str) -> None:
+    """`up` starts the other one, tries for a while, and gives up with the variable's name."""
+    another.extra = {variable: nowhere}
+    code, lines = ends_with(another)
+    assert code == 1
+    assert "gave up: migrate ended" in lines[-1]
+    said = [line for line in lines if line.startswith("migrate") and "INFO" not in line]
+    assert said
+    assert all(variable in line and "127.0.0.1:1" in line for line in said), said
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
