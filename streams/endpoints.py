@@ -32,6 +32,11 @@ def withdraw(data_dir: Path, name: str) -> None:
         (data_dir / "run" / f"{name}.json").unlink(missing_ok=True)
 
 
+def left_behind(data_dir: Path, name: str) -> bool:
+    """Whether a run that has ended never withdrew `name`: it was killed, and its processes may still be ending."""
+    return (data_dir / "run" / f"{name}.json").exists() and find(data_dir, name) is None
+
+
 def find(data_dir: Path, name: str) -> str | None:
     """The address of `name`, if it was published by the run that is up now."""
     entry = _read(data_dir / "run" / f"{name}.json")

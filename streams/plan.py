@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final
 
 from streams.child import Child
-from streams.endpoints import kept_port
+from streams.endpoints import kept_port, left_behind
+from streams.listening import listening
 from streams.recording import whats_recorded
-from streams.settings import Settings, check_exposure, policy_in_force
+from streams.settings import Settings, SettingsError, check_exposure, policy_in_force
 from streams.trust import trusted
+
+_ENDS_WITHIN: Final = 12.0
+"""Seconds. The web of a run that was killed finishes what is in flight, and then lets go of the port."""
 
 
 def checked(settings: Settings) -> None:
@@ -21,8 +27,24 @@ def checked(settings: Settings) -> None:
     trusted(settings.ca_file)
 
 
-def plan(settings: Settings) -> Iterator[Child]:
-    """The children, in the order in which they start. Called once the data directory is ours: it chooses ports."""
+async def plan(settings: Settings) -> list[Child]:
+    """The children, in the order in which they start. Called once the data directory is ours: it chooses ports.
+
+    Raises SettingsError when web's port is taken, before anything is started for nothing.
+    """
+    is_ending = left_behind(settings.data_dir, "web")
+    deadline = asyncio.get_running_loop().time() + _ENDS_WITHIN
+    while True:
+        try:
+            with listening(settings.web_bind):
+                return list(_children(settings))
+        except SettingsError:
+            if not is_ending or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def _children(settings: Settings) -> Iterator[Child]:
     servers = []
     if settings.kafka is None:
         servers.append("broker")

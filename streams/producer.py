@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 
 from models.records import Outgoing, Unreadable
-from streams.topics import MAX_RECORD_BYTES
+from streams.topics import MAX_RECORD_BYTES, unreachable
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ async def _started(brokers: str) -> AIOKafkaProducer:
         raise
     except (KafkaError, OSError) as error:
         await _stop(producer)
-        raise ConnectionError(f"no Kafka broker answers at {brokers}: start it, or correct TOCSIN_KAFKA") from error
+        raise unreachable(brokers) from error
     return producer
 
 

@@ -1,8 +1,6 @@
-"""Which notifier stands for which provider: the real one where it is configured, else one that records and says so.
+"""Builds the notifiers: the real one where a provider is called, else one that records and says so.
 
-With nothing configured at all everything is recorded. With anything configured, an escalation level that can reach
-nobody is refused at start, unless TOCSIN_RECORD_ONLY says otherwise: a pager that pages nobody must not look as if it
-were up.
+Which is which is decided by streams/recording.py alone.
 """
 
 from __future__ import annotations

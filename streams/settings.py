@@ -1,7 +1,8 @@
 """Settings: places and secrets, from environment variables named TOCSIN_*. Behaviour is the policy's, never a setting.
 
-Every variable that holds a secret may instead be given as `<NAME>_FILE`, the path of a file that holds it. Owns their
-parsing and the one-line messages about what is wrong with them; a message never repeats a secret.
+Every variable that holds a secret may instead be given as `<NAME>_FILE`, the path of a file that holds it. Owns
+their names and the one-line messages about what is wrong with them; a message never repeats a secret. How one is
+written is streams/values.py's.
 """
 
 from __future__ import annotations
@@ -9,17 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.policy import Policy
 from models.policy_file import PolicyError, parse_policy, policy_version, shipped_policy
+from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, Tokens, Url
 
 PREFIX = "TOCSIN_"
 
@@ -28,114 +28,23 @@ class SettingsError(ValueError):
     """The environment cannot be used; one line per fault, each naming its variable and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """Where to listen. `port` 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """True when only this machine can reach it."""
-        return is_loopback(self.host)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """True for `localhost` and loopback addresses."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def parse_bind(value: object) -> Bind:
-    """Reads `127.0.0.1:8080`, `[::1]:8080` or `:8080` (every address). Raises ValueError that says how to write one."""
-    if isinstance(value, Bind):
-        return value
-    host, colon, port = str(value).strip().rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise ValueError(f"{str(value)!r} is not an address; write HOST:PORT, such as 127.0.0.1:8080")
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"{str(value)!r}: an IPv6 address stands in brackets, such as [::1]:8080")
-    return Bind(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 (asked for; refused without tokens)
-
-
-def _parse_tokens(value: object) -> object:
-    """`sender:token,…` as a mapping. Two senders with one token could not be told apart."""
-    if not isinstance(value, str):
-        return value
-    tokens: dict[str, SecretStr] = {}
-    for position, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
-        sender, colon, token = (part.strip() for part in entry.partition(":"))
-        if not (colon and sender and token):
-            raise ValueError(f"entry {position} is not sender:token; write sender:token,sender:token")
-        if sender in tokens:
-            raise ValueError(f"the sender {sender!r} stands twice; give every sender one token")
-        tokens[sender] = SecretStr(token)
-    if len({token.get_secret_value() for token in tokens.values()}) < len(tokens):
-        raise ValueError("two senders share one token; give every sender its own")
-    return tokens
-
-
-def _parse_secrets(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
-
-
-def _http_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("not a web address; write http://… or https://…")
-    return url.rstrip("/")
-
-
-def _secret_http_url(url: SecretStr) -> SecretStr:
-    return SecretStr(_http_url(url.get_secret_value()))
-
-
-def _brokers(text: str) -> str:
-    for broker in text.split(","):
-        host, colon, port = broker.strip().rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit()):
-            raise ValueError(f"{broker.strip()!r} is not a broker's address; write HOST:PORT,HOST:PORT")
-    return text
-
-
-def _postgresql_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("not a PostgreSQL address; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return url
-
-
-Url = Annotated[str, AfterValidator(_http_url)]
-SecretUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
-"""An address that is a capability: whoever knows it may use it."""
-
-
 class Settings(BaseSettings):
     """What the environment says. Field `x_y` is the variable `TOCSIN_X_Y`; an empty variable is as one not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    kafka: Annotated[str, AfterValidator(_brokers)] | None = None
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = None
+    kafka: Brokers | None = None
+    database_url: PostgresUrl | None = None
     data_dir: Path = Path(".tocsin")
-    web_bind: Annotated[Bind, NoDecode, BeforeValidator(parse_bind)] = Bind("127.0.0.1", 8080)
+    web_bind: Listen = Bind("127.0.0.1", 8080)
     policy: str = "default"
     """The name of a shipped policy, or the path of a file."""
-    webhook_tokens: Annotated[Mapping[str, SecretStr], NoDecode, BeforeValidator(_parse_tokens)] = Field(
-        default_factory=dict
-    )
+    webhook_tokens: Tokens = Field(default_factory=dict)
     api_token: SecretStr | None = None
     pagerduty_events_url: Url = "https://events.pagerduty.com"
     pagerduty_api_url: Url = "https://api.pagerduty.com"
     pagerduty_api_token: SecretStr | None = None
-    pagerduty_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parse_secrets)] = ()
+    pagerduty_webhook_secret: Secrets = ()
     """Several, separated by commas, while one is being replaced."""
     slack_api_url: Url = "https://slack.com/api"
     slack_bot_token: SecretStr | None = None

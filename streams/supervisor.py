@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from streams import endpoints
@@ -19,6 +19,7 @@ from streams.child import Child
 from streams.keeper import Keeper, Watch, until
 from streams.places import Unusable
 from streams.runlock import AlreadyUp, sole_run
+from streams.terminal import hung_up
 
 UP_STOPPED, UP_GAVE_UP, UP_UNUSABLE, UP_ALREADY = 0, 1, 2, 3
 """The exit codes of `supervise`."""
@@ -26,7 +27,7 @@ UP_STOPPED, UP_GAVE_UP, UP_UNUSABLE, UP_ALREADY = 0, 1, 2, 3
 _OWN_NAME = "tocsin"
 
 
-async def supervise(plan: Callable[[], Sequence[Child]], data_dir: Path) -> int:
+async def supervise(plan: Callable[[], Awaitable[Sequence[Child]]], data_dir: Path) -> int:
     """Runs the planned children until a signal, or until one of them is beyond help; returns the exit code.
 
     `plan` is called once the data directory is ours alone, so that it may choose ports. Children come after those they
@@ -34,7 +35,7 @@ async def supervise(plan: Callable[[], Sequence[Child]], data_dir: Path) -> int:
     """
     try:
         with sole_run(data_dir) as nonce:
-            return await _run(plan(), data_dir, nonce)
+            return await _run(await plan(), data_dir, nonce)
     except AlreadyUp as refusal:
         _print(f"{_OWN_NAME} | {refusal}")
         return UP_ALREADY
@@ -58,7 +59,12 @@ async def _run(children: Sequence[Child], data_dir: Path, nonce: str) -> int:
             watch.say(_OWN_NAME, "stopping (once more to cut everything off)")
             watch.stop.set()
 
-    with _signals(on_signal):
+    def on_hang_up() -> None:  # told twice, by the shell and by the kernel: never the second Ctrl-C
+        if not watch.stop.is_set():
+            watch.say(_OWN_NAME, "its terminal is gone: stopping")
+            watch.stop.set()
+
+    with _signals(on_signal, on_hang_up):
         await asyncio.gather(_tell_when_up(keepers, watch), *(keeper.keep() for keeper in keepers))
     for reason in watch.reasons:
         watch.say(_OWN_NAME, f"gave up: {reason}")
@@ -83,18 +89,22 @@ def _keepers(children: Sequence[Child], watch: Watch) -> list[Keeper]:
 
 
 @contextlib.contextmanager
-def _signals(react: Callable[[], None]) -> Iterator[None]:
-    """SIGINT, SIGTERM and, unless started with nohup, SIGHUP."""
+def _signals(on_signal: Callable[[], None], on_hang_up: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM; and, unless started with nohup, SIGHUP and the end of our terminal."""
     loop = asyncio.get_running_loop()
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    reactions = {signal.SIGINT: on_signal, signal.SIGTERM: on_signal}
+    watch: asyncio.Future[None] = loop.create_future()
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
+        reactions[signal.SIGHUP] = on_hang_up
+        watch = asyncio.create_task(hung_up())
+        watch.add_done_callback(lambda ended: None if ended.cancelled() else on_hang_up())
+    for number, react in reactions.items():
         loop.add_signal_handler(number, react)
     try:
         yield
     finally:
-        for number in numbers:
+        watch.cancel()
+        for number in reactions:
             loop.remove_signal_handler(number)
 
 

@@ -58,13 +58,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
 async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication: int = 1) -> list[str]:
     """Creates what is missing. Returns a line for each topic that has another number of partitions, and leaves it so.
 
-    Raises KafkaError or OSError when the broker is out of reach or refuses a topic.
+    Raises ConnectionError when no broker answers, KafkaError or OSError when it goes away or refuses a topic.
     """
     admin = AIOKafkaAdminClient(
         bootstrap_servers=brokers, request_timeout_ms=REQUEST_WITHIN // timedelta(milliseconds=1)
     )
     try:
-        await admin.start()
+        await _started(admin, brokers)
         found = await _partitions(admin)
         missing = [topic for topic in topics if topic.name not in found]
         if missing:
@@ -80,6 +80,18 @@ async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication
         for topic in topics
         if found.get(topic.name, topic.partitions) != topic.partitions
     ]
+
+
+def unreachable(brokers: str) -> ConnectionError:
+    """What is raised when none of `brokers` answers."""
+    return ConnectionError(f"no Kafka broker answers at {brokers}: start it, or correct TOCSIN_KAFKA")
+
+
+async def _started(admin: AIOKafkaAdminClient, brokers: str) -> None:
+    try:
+        await admin.start()
+    except (KafkaError, OSError) as error:
+        raise unreachable(brokers) from error
 
 
 async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:

@@ -53,6 +53,13 @@ PLANS: dict[str, Callable[[Path], Sequence[Child]]] = {
 }
 
 
+async def up(plan: str, data_dir: Path) -> int:
+    async def planned() -> Sequence[Child]:
+        return PLANS[plan](data_dir)
+
+    return await supervise(planned, data_dir)
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
@@ -98,7 +105,7 @@ def deaf() -> None:
 def main() -> int:
     match sys.argv[1]:
         case "up":
-            return asyncio.run(supervise(lambda: PLANS[sys.argv[2]](Path(sys.argv[3])), Path(sys.argv[3])))
+            return asyncio.run(up(sys.argv[2], Path(sys.argv[3])))
         case "blocked":
             blocked()
         case "deaf":

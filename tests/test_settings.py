@@ -9,14 +9,13 @@ import pytest
 
 from models.policy_file import parse_policy, shipped_policy
 from streams.settings import (
-    Bind,
     SettingsError,
     kept_routing_keys,
-    parse_bind,
     policy_in_force,
     read_settings,
     routing_keys,
 )
+from streams.values import Bind, parse_bind
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,19 @@
-"""`tocsin up` as its user meets it: real processes, killed and interrupted."""
+"""`tocsin up` as its user meets it: real processes, killed, interrupted, and left by their terminal."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -172,6 +176,95 @@ def test_a_second_ctrl_c_cuts_everything_off(up: Callable[[str], Up]) -> None:
     assert patient.end() == 0
 
 
+def test_two_hang_ups_are_one(up: Callable[[str], Up]) -> None:
+    """A shell tells its jobs that the terminal is gone, and when it ends the kernel tells them again."""
+    house = up("house")
+    house.says("client is ready")
+    house.says("blocked is ready")
+    for _ in range(2):
+        house.process.send_signal(signal.SIGHUP)
+        house.says("its terminal is gone: stopping")
+    assert house.end() == 0
+    assert "client  | stopped" in house.lines
+    assert "server  | stopped" in house.lines
+
+
+class Terminal:
+    """A terminal whose first process is `leader`, which is told in its arguments how to start an `up`."""
+
+    def __init__(self, leader: str, data_dir: Path) -> None:
+        self._master, slave = pty.openpty()
+        self.data_dir = data_dir
+        with os.fdopen(slave, "r+b", buffering=0) as line:
+            self.leader = subprocess.Popen(
+                [sys.executable, "-c", _BECOME_LEADER + leader, sys.executable, "-m", "tests.actors", "up", "house",
+                 str(data_dir)],
+                stdin=line, stdout=line, stderr=line, start_new_session=True,
+            )  # fmt: skip
+        self.shown = ""
+
+    def pid(self, name: str) -> int:
+        """Of the child `name`, once it says so."""
+
+        def said() -> re.Match[str] | None:
+            if select.select([self._master], [], [], 0)[0]:
+                self.shown += os.read(self._master, 4096).decode()
+            return re.search(rf"{name} .*pid (\d+)", self.shown)
+
+        return int(eventually(said)[1])
+
+    def close(self) -> None:
+        os.close(self._master)
+
+
+_BECOME_LEADER = """
+import fcntl, os, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+"""
+_IS_UP = "os.execv(sys.argv[1], sys.argv[1:])"
+_MAKE = "signal.signal(signal.SIGHUP, lambda *_: None); subprocess.run(sys.argv[1:])"
+_NOHUP = "signal.signal(signal.SIGHUP, signal.SIG_IGN); " + _IS_UP
+_LET_GO = "subprocess.Popen(sys.argv[1:], process_group=0); signal.pause()"
+
+
+@pytest.mark.parametrize("leader", [_IS_UP, _MAKE], ids=["it leads the session", "its parent does and only waits"])
+def test_nothing_outlives_its_terminal(leader: str, tmp_path: Path) -> None:
+    terminal = Terminal(leader, tmp_path / "data")
+    pids = [terminal.pid("client"), terminal.pid("blocked")]
+    up = parent_of(pids[0])
+
+    terminal.close()
+
+    try:
+        eventually(lambda: all(has_ended(pid) for pid in [*pids, up]))
+    finally:
+        end(up)
+    assert terminal.leader.wait(10) == 0
+    assert find(terminal.data_dir, "server") is None
+
+
+@pytest.mark.parametrize("leader", [_NOHUP, _LET_GO], ids=["nohup", "in the background, and let go of"])
+def test_what_was_meant_to_stay_outlives_its_terminal(leader: str, tmp_path: Path) -> None:
+    terminal = Terminal(leader, tmp_path / "data")
+    client = terminal.pid("client")
+    up = parent_of(client)
+
+    terminal.close()
+
+    try:
+        if leader == _LET_GO:
+            terminal.leader.wait(10)  # SIGHUP has reached whom it would reach
+        for _ in range(4):  # with the pauses between, longer than it takes to look twice
+            [client] = eventually(lambda: children_named("client", up))
+            os.kill(client, signal.SIGKILL)
+            eventually(partial(has_ended, client))
+        assert eventually(lambda: children_named("client", up))
+    finally:
+        end(up)
+    eventually(lambda: has_ended(up))
+    terminal.leader.wait(10)
+
+
 def test_a_data_directory_that_cannot_be_used_is_one_line(up: Callable[..., Up], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused = up("house", tmp_path / "file" / "data")
@@ -222,7 +315,19 @@ def postmaster_of(data_dir: Path) -> int:
 
 def connection_keeper(data_dir: Path) -> int:
     """The process that keeps the database: its postmaster's parent."""
-    parent = subprocess.run(
-        ["ps", "-o", "ppid=", "-p", str(postmaster_of(data_dir))], capture_output=True, text=True, check=True
-    )
-    return int(parent.stdout)
+    return parent_of(postmaster_of(data_dir))
+
+
+def parent_of(pid: int) -> int:
+    return int(subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout)
+
+
+def children_named(name: str, parent: int) -> list[int]:
+    listed = subprocess.run(["ps", "-axo", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split(None, 2) for line in listed.splitlines())
+    return [int(pid) for pid, its_parent, *words in rows if int(its_parent) == parent and words[0].endswith(name)]
+
+
+def end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)

@@ -1,70 +1,29 @@
-"""The command line, `tocsin`: which module has which command. Loads what a command needs and nothing else."""
+"""The entry point of `tocsin`. Loads nothing before it can be interrupted: the rest takes a moment."""
 
 from __future__ import annotations
 
 import importlib
-import io
+import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from typing import Annotated, Final
-
-import typer
-
-from streams.cli import edge
-from streams.cli.output import say
-
-PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "streams.cli.run": ("up", "web", "worker", "migrate", "demo"),
-    "streams.cli.incidents": ("incidents",),
-    "streams.cli.commands": ("declare", "ack", "resolve", "escalate", "update", "severity"),
-    "streams.cli.pages": ("page",),
-    "streams.cli.deliveries": ("deliveries",),
-    "streams.cli.deadlines": ("deadlines",),
-    "streams.cli.reviews": ("action-items", "postmortems"),
-    "streams.cli.dead_letters": ("dead-letters",),
-    "streams.cli.policy": ("policy",),
-    "streams.cli.doctor": ("doctor",),
-}
-"""By name, so that an acknowledgement at night does not wait for what only a worker needs."""
-
-
-def _version(asked: bool) -> None:  # noqa: FBT001 (Typer's signature)
-    if asked:
-        say(f"tocsin {version('tocsin')}")
-        raise typer.Exit
-
-
-def _root(
-    *,
-    asked: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
-    ] = False,
-) -> None:
-    """Event-driven incident management: alerts become incidents that page, escalate and resolve."""
-
-
-def command_line(words: Sequence[str]) -> typer.Typer:
-    """The commands that `words` may mean: those of one module, or all where they name none (for --help, or a typo)."""
-    app = typer.Typer(
-        cls=edge.Root,
-        name="tocsin",
-        epilog=edge.CODES,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-    app.callback()(_root)
-    named = [module for module, commands in PARTS.items() if words and words[0] in commands]
-    for module in named or PARTS:
-        importlib.import_module(module).register(app)
-    return app
 
 
 def main() -> None:
-    """The entry point: ends the process, with one line for whatever went wrong."""
-    sys.excepthook = edge.on_bug
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8
-    typer.main.get_command(command_line(sys.argv[1:]))()
+    """Ends the process, with one line for whatever went wrong; a Ctrl-C is 130 from here to the last moment."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler:  # ignored, as a shell does for a job in the background
+        importlib.import_module("streams.cli.root").command(sys.argv[1:])()
+        return
+    signal.signal(signal.SIGINT, _leave)
+    command = importlib.import_module("streams.cli.root").command(sys.argv[1:])
+    signal.signal(signal.SIGINT, usual)
+    try:
+        command()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be said while Python tidies up
+
+
+def _leave(*_: object) -> None:
+    """At once: an exception in the middle of an import can get lost, or show up as somebody else's."""
+    os.write(2, b"tocsin: interrupted\n")
+    os._exit(130)

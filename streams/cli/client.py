@@ -18,7 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from streams.cli.edge import Code, Fault
 from streams.endpoints import find
-from streams.settings import Bind, Settings, read_settings
+from streams.settings import Settings, read_settings
+from streams.values import Bind
 
 CONNECT_WITHIN: Final = 5.0
 ANSWER_WITHIN: Final = 20.0

@@ -21,7 +21,7 @@ Numbers = Mapping[uuid.UUID | None, str]
 """Incidents' numbers by their ids."""
 SINCE_OPEN: Final = ("triggered", "acknowledged")
 PAGE: Final = 200
-_NUMBER: Final = re.compile(r"[A-Z0-9-]{1,60}")
+_NUMBER: Final = re.compile(r"INC-\d{4}-\d{4}-\d{3,9}")
 _TAIL: Final = re.compile(r"(\d{4}-)?(\d{4}-)?\d{1,6}")
 
 
@@ -46,7 +46,7 @@ def whole_number(client: Client, given: str) -> str:
 
 
 def _spelled(stated: str, given: str) -> str:
-    """What can be a number is asked for; anything else would be another path of the API."""
+    """What can be a number is asked for; anything else is refused as it was typed."""
     if _NUMBER.fullmatch(stated):
         return stated
     raise Fault(f"there is no incident {given[:60]!r}: see `tocsin incidents list`", Code.NOT_FOUND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import typer
 
@@ -21,11 +22,12 @@ def up() -> None:
     try:
         settings = read_settings()
         checked(settings)
+        code = asyncio.run(supervise(partial(plan, settings), settings.data_dir))
     except SettingsError as error:
         for line in str(error).splitlines():
             typer.echo(f"tocsin | {line}", err=True)
         raise typer.Exit(UP_UNUSABLE) from None
-    raise typer.Exit(asyncio.run(supervise(lambda: list(plan(settings)), settings.data_dir)))
+    raise typer.Exit(code)
 
 
 def web() -> None:

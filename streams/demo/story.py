@@ -137,7 +137,7 @@ class _Story:
         self._webhook("firing")
         self._opened()
         self._paged("primary")
-        _say("…", "nobody acknowledges; in this demo that is waited for seconds, not five minutes")
+        _say("…", "nobody acknowledges: the demo waits four seconds for that, the default policy five minutes")
         self._paged("secondary")
         self._acknowledged()
         self._published("investigating")
@@ -186,12 +186,12 @@ class _Story:
             return next((page for page in pages if page["status"] == "delivered"), None)
 
         page = _until(look, f"{level} is paged")
-        _say("PagerDuty", f"{level} paged — {page['detail']}")
+        _say("PagerDuty", f"{level} is paged — {page['detail']}")
 
     def _acknowledged(self) -> None:
         answer = self._post(f"/api/v1/incidents/{self.number}/acknowledge", by="sam")
         self._require(answer["incident"]["status"] == "acknowledged", "the acknowledgement is taken")
-        _say("sam", "acknowledges; the escalation stops")
+        _say("sam", "acknowledges: the escalation stops, nobody else is paged")
 
     def _published(self, stage: str) -> None:
         def look() -> bool:
@@ -219,9 +219,9 @@ class _Story:
         owed = _until(lambda: self._get("/api/v1/postmortems"), "a postmortem is owed")[0]
         self._require(owed["number"] == self.number, "the postmortem belongs to the incident")
         due_at = datetime.fromisoformat(owed["due_at"])
-        _say("review", f"postmortem of {self.number}: {owed['owner']} owes it by {due_at:%Y-%m-%d %H:%M} UTC")
+        _say("review", f"postmortem deadline set: {owed['owner']} owes it by {due_at:%Y-%m-%d %H:%M} UTC")
         events = self._get(f"/api/v1/incidents/{self.number}/timeline")
-        _say("timeline", f"{len(events)} events: {' → '.join(dict.fromkeys(event['kind'] for event in events))}")
+        _say("timeline", f"{len(events)} events: {' → '.join(event['kind'] for event in events)}")
 
     def _get(self, path: str) -> Any:
         answer = self.client.get(path)

@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from streams.settings import is_loopback
+from streams.values import is_loopback
 from streams.web.errors import Problem
 
 log = logging.getLogger(__name__)

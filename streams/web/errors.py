@@ -33,6 +33,7 @@ _HINTS: Final[Mapping[int, str]] = {
     405: "See /docs for the method.",
     413: "Send less.",
 }
+_SAY_JSON: Final = "Send JSON with the header Content-Type: application/json; see /docs for the fields."
 
 
 class Problem(Exception):
@@ -75,14 +76,16 @@ async def _http(request: Request, error: Exception) -> Response:  # noqa: ARG001
     return Problem(error.status_code, str(error.detail).lower(), hint, headers=error.headers).response()
 
 
-async def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette's signature)
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first, *rest = error.errors()
     where = ".".join(str(step) for step in first["loc"] if step != "body")
     empty = first["type"] == "string_too_short" and first["ctx"]["min_length"] == 1
     what = "must not be empty" if empty else str(first["msg"]).removeprefix("Value error, ")
     more = f" (and {len(rest)} more)" if rest else ""
-    return Problem(422, f"{where}: {what}{more}" if where else f"{what}{more}", "See /docs for the fields.").response()
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json")
+    hint = _SAY_JSON if first["loc"][0] == "body" and not is_json else "See /docs for the fields."
+    return Problem(422, f"{where}: {what}{more}" if where else f"{what}{more}", hint).response()
 
 
 async def _away(request: Request, error: Exception) -> Response:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import uvicorn
 
-from streams.settings import Bind, SettingsError, check_exposure
+from streams.listening import listening
+from streams.settings import check_exposure
+from streams.values import Bind
 from streams.web.app import build
 from streams.web.edge import Edge
 from streams.web.ports import WebPorts
@@ -31,7 +32,7 @@ async def serve_web(ports: WebPorts, ready: Callable[[str], None], stop: asyncio
     Raises SettingsError when the address cannot be used, or would let in other machines without tokens.
     """
     check_exposure(ports.settings)
-    with _listening(ports.settings.web_bind) as listener:
+    with listening(ports.settings.web_bind) as listener:
         bound = Bind(*listener.getsockname()[:2])
         server = _Server(_config(build(ports)), lambda: ready(f"http://{bound}"))
         stopper = asyncio.create_task(_stop(server, stop))
@@ -79,21 +80,3 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@contextlib.contextmanager
-def _listening(bind: Bind) -> Iterator[socket.socket]:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise SettingsError(f"TOCSIN_WEB_BIND={bind}: {error.strerror or error}") from None
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            in_use = error.errno == errno.EADDRINUSE
-            why = "the port is in use; end what listens there, or choose another" if in_use else error.strerror
-            raise SettingsError(f"TOCSIN_WEB_BIND={bind}: {why}") from None
-        yield listener

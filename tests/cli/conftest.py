@@ -20,8 +20,9 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from streams.cli import command_line
-from streams.settings import Bind, Settings
+from streams.cli.root import command_line
+from streams.settings import Settings
+from streams.values import Bind
 from tests.web.conftest import served
 from tests.web.world import World, webhook
 

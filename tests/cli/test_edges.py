@@ -179,6 +179,13 @@ def test_a_server_that_is_not_tocsin(lonely: Operator, stranger: HTTPServer, ans
     assert "correct TOCSIN_WEB_BIND" in result.stderr or "same version" in result.stderr
 
 
+def test_what_is_no_number_is_quoted_as_it_was_typed(operator: Operator) -> None:
+    for typed in ("foo", "Höhe", "inc-2026-21"):
+        assert operator.fails(5, "ack", typed) == (
+            f"tocsin: there is no incident {typed!r}: see `tocsin incidents list`\n"
+        )
+
+
 def test_ctrl_c_ends_a_command_in_one_line(lonely: Operator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(20)
@@ -189,6 +196,17 @@ def test_ctrl_c_ends_a_command_in_one_line(lonely: Operator) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (130, "", "tocsin: interrupted\n")
+
+
+@pytest.mark.parametrize(("words", "module"), [("incidents", "typer"), ("up", "uvloop"), ("worker", "faust")])
+def test_ctrl_c_while_a_command_is_still_being_loaded(
+    lonely: Operator, tmp_path: Path, words: str, module: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    lonely.env = {"PYTHONPATH": str(tmp_path), "TOCSIN_KAFKA": "127.0.0.1:1"}
+    process = lonely.starts(words)
+    assert process.communicate(timeout=30) == ("", "tocsin: interrupted\n")
+    assert process.returncode == 130
 
 
 def test_a_pipe_that_is_closed_ends_it_quietly(operator: Operator) -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 import typer
 
-from streams.cli import PARTS
+from streams.cli.root import PARTS
 
 
 @pytest.mark.parametrize("module", PARTS)
@@ -22,6 +22,6 @@ def test_a_module_has_the_commands_that_the_table_says(module: str) -> None:
 
 
 def test_an_acknowledgement_does_not_load_what_only_a_worker_needs() -> None:
-    program = "import sys, streams.cli; streams.cli.command_line(['ack']); print(*sys.modules)"
+    program = "import sys, streams.cli.root; streams.cli.root.command_line(['ack']); print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert not set(said.split()) & {"faust", "fastapi", "aiokafka", "alembic", "sqlalchemy", "pagerduty"}

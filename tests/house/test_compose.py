@@ -90,6 +90,12 @@ def test_what_a_service_waits_for_can_come_true() -> None:
             assert SERVICES[other].get("healthcheck", {}).get("disable", False) == once, f"{name} waits for {other}"
 
 
+def test_what_runs_once_waits_for_all_that_it_needs() -> None:
+    """It is not started again: a migration that finds no Kafka would leave web and worker waiting for ever."""
+    for name in ONE_SHOT:
+        assert set(SERVICES[name]["depends_on"]) == {"kafka", "postgres"}
+
+
 def test_every_volume_and_secret_is_there() -> None:
     for service in SERVICES.values():
         assert set(service.get("secrets", ())) <= set(COMPOSE["secrets"])

@@ -57,6 +57,7 @@ def stack(running: Running) -> Iterator[Stack]:
     """A whole Tocsin that is ready. Its processes say nothing that a person should not have to read."""
     stack = running.usable()
     said_before = len(stack.output())
+    stack.providers.begin()
     yield stack
     stack.providers.faults.clear()
     stack.providers.release()

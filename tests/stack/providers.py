@@ -21,6 +21,12 @@ class Providers(Peer):
     """Both providers. What they were sent is looked at from the test's thread; lists are only ever appended to."""
 
     loop: asyncio.AbstractEventLoop
+    before: tuple[int, int] = (0, 0)
+    """How many pages and messages there were when the test began."""
+
+    def begin(self) -> None:
+        """A test begins: what was sent before is not its own."""
+        self.before = len(self.pages), len(self.messages)
 
     def settings(self) -> dict[str, str]:
         """The variables that point Tocsin here."""
@@ -61,13 +67,14 @@ class Providers(Peer):
         return [key for key in list(self.pages) if key.startswith(incident_id)]
 
     def doubled(self) -> list[str]:
-        """Dedup_keys that woke somebody twice, and Slack messages that stand there twice."""
+        """Dedup_keys that woke somebody twice since the test began, and Slack messages that stand there twice."""
+        pages, messages = self.before
         said = Counter(
             f"{message['metadata']['event_payload']}" if isinstance(message["metadata"], dict) else message["metadata"]
-            for message in list(self.messages)
+            for message in list(self.messages)[messages:]
             if message.get("metadata")
         )
-        return [thing for thing, times in (Counter(list(self.pages)) + said).items() if times > 1]
+        return [thing for thing, times in (Counter(list(self.pages)[pages:]) + said).items() if times > 1]
 
     def incident_messages(self, number: str) -> list[str]:
         """What Slack shows of an incident, as its JSON."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from streams.cli import command_line
+from streams.cli.root import command_line
 from tests.stack.stack import Stack
 from tests.stack.webhooks import new_service, webhook
 from tests.waiting import eventually

@@ -78,9 +78,21 @@ def test_without_tokens_no_other_machine_is_let_in(another: Stack) -> None:
 def test_a_port_in_use(another: Stack) -> None:
     with socket.create_server(("127.0.0.1", another.port)):
         code, lines = ends_with(another)
-    assert code in {1, 2}
-    [line] = [line for line in lines if "in use" in line]
-    assert f"TOCSIN_WEB_BIND=127.0.0.1:{another.port}" in line
+    assert code == 2
+    [line] = lines  # nothing was started
+    assert line.startswith(f"tocsin | TOCSIN_WEB_BIND=127.0.0.1:{another.port}: the port is in use; end what")
+
+
+def test_a_port_that_the_web_of_a_killed_run_still_holds(another: Stack) -> None:
+    (another.data_dir / "run").mkdir(parents=True)
+    (another.data_dir / "run" / "web.json").write_text('{"address": "http://127.0.0.1:1", "run": "killed"}')
+    with socket.create_server(("127.0.0.1", another.port)):
+        another.launch()
+        eventually((another.data_dir / "up.lock").exists)
+        assert another.up is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            another.up.end(within=1)
+    another.wait_until_ready()
 
 
 @pytest.mark.parametrize("running", ["embedded"], indirect=True)
@@ -102,6 +114,21 @@ def test_a_process_by_itself_without_broker_or_database(another: Stack, command:
     assert alone.end() == 78
     [line] = alone.output().splitlines()
     assert "start `tocsin up`, or set TOCSIN_" in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "nowhere"),
+    [("TOCSIN_KAFKA", "127.0.0.1:1"), ("TOCSIN_DATABASE_URL", "postgresql://tocsin@127.0.0.1:1/tocsin")],
+)
+def test_a_broker_or_database_that_does_not_answer(another: Stack, variable: str, nowhere: str) -> None:
+    """`up` starts the other one, tries for a while, and gives up with the variable's name."""
+    another.extra = {variable: nowhere}
+    code, lines = ends_with(another)
+    assert code == 1
+    assert "gave up: migrate ended" in lines[-1]
+    said = [line for line in lines if line.startswith("migrate") and "INFO" not in line]
+    assert said
+    assert all(variable in line and "127.0.0.1:1" in line for line in said), said
 
 
 @pytest.fixture

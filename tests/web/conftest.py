@@ -11,7 +11,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from streams.settings import Bind, Settings
+from streams.settings import Settings
+from streams.values import Bind
 from streams.web.serve import serve_web
 from tests.web.world import World
 

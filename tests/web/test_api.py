@@ -14,7 +14,8 @@ from models.signals import AcknowledgeRequested, decode_signal
 from models.store.errors import Unavailable
 from streams import topics
 from streams.clock import utc_now
-from streams.settings import Bind, Settings
+from streams.settings import Settings
+from streams.values import Bind
 from tests.web.conftest import served
 from tests.web.world import World, webhook
 
@@ -248,6 +249,13 @@ async def test_a_test_page_is_a_delivery_that_can_be_followed(api: Client, world
     assert (page["kind"], page["level"], page["test"]) == ("page", "secondary", True)
     assert len(world.store.outbox) == 1
     assert world.records(topics.DELIVERIES_PAGERDUTY)
+
+
+async def test_what_was_not_sent_as_json_says_so(api: Client) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}  # as `curl --data` without more
+    answer = await api.post("/api/v1/incidents", content=b'{"title": "x", "severity": "SEV2"}', headers=form)
+    assert answer.status_code == 422
+    assert "Content-Type: application/json" in answer.json()["hint"]
 
 
 async def test_commands_of_the_command_line_say_so(api: Client) -> None:

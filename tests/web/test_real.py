@@ -29,7 +29,8 @@ from streams.policies import Policies
 from streams.process import web
 from streams.processes import Supervised
 from streams.producer import Producer
-from streams.settings import Bind, Settings, policy_in_force
+from streams.settings import Settings, policy_in_force
+from streams.values import Bind
 from tests.streams.brokers import embedded_broker
 from tests.web.conftest import API_TOKEN, PAGERDUTY_SECRETS, SENDERS
 from tests.web.test_api import declared

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from models.records import Unreadable
 from models.signals import AlertsReported, decode_signal
 from streams import topics
-from streams.settings import Bind, Settings
+from streams.settings import Settings
+from streams.values import Bind
 from streams.web import publishing, receiver
 from streams.web.app import build
 from tests.web.conftest import SENDERS, served

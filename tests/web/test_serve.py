@@ -10,7 +10,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from streams.settings import Bind, Settings, SettingsError
+from streams.settings import Settings, SettingsError
+from streams.values import Bind
 from streams.web import protocol
 from streams.web.serve import serve_web
 from tests.web.conftest import served

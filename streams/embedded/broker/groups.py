@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import NamedTuple
 from uuid import uuid4
 
+from streams.embedded.broker.admission import JoinRequest, may_keep_place, refusal
 from streams.embedded.broker.membership import (
     Group,
     Joined,
     Member,
-    Protocols,
     State,
     Synced,
     answer,
@@ -31,18 +30,6 @@ from streams.embedded.broker.settings import BrokerSettings
 from streams.embedded.broker.storage import Storage, StorageError, Transaction
 
 logger = logging.getLogger(__name__)
-
-
-class JoinRequest(NamedTuple):
-    """What a member asks for. Times are in seconds."""
-
-    group: str
-    member_id: str
-    client_id: str
-    session: float
-    rebalance: float
-    protocol_type: str
-    protocols: Protocols
 
 
 class Coordinator:
@@ -72,11 +59,11 @@ class Coordinator:
     async def join(self, request: JoinRequest) -> Joined:
         """Waits until every member has joined, or the rebalance time is over."""
         group = self.groups.get(request.group) or Group(request.group)
-        refused = self._refuse_join(group, request)
+        refused = refusal(group, request, self._settings)
         if refused is not ErrorCode.NONE:
             return Joined(refused, request.member_id)
         known = group.members.get(request.member_id)
-        if known is not None and _may_keep_place(group, known, request):
+        if known is not None and may_keep_place(group, known, request):
             self._expect(group, known, known.session)
             return place(group, known)
         self.groups[request.group] = group
@@ -148,22 +135,6 @@ class Coordinator:
         if generation != group.generation:
             return ErrorCode.ILLEGAL_GENERATION
         self._expect(group, member, member.session)
-        return ErrorCode.NONE
-
-    def _refuse_join(self, group: Group, request: JoinRequest) -> ErrorCode:
-        settings = self._settings
-        if not request.group:
-            return ErrorCode.INVALID_GROUP_ID
-        if not settings.min_session.total_seconds() <= request.session <= settings.max_session.total_seconds():
-            return ErrorCode.INVALID_SESSION_TIMEOUT
-        if request.member_id and request.member_id not in group.members:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        spoken = {name for name, _ in request.protocols}
-        others = [member for member in group.members.values() if member.id != request.member_id]
-        for other in others:
-            spoken &= {name for name, _ in other.protocols}
-        if not spoken or (others and request.protocol_type != group.protocol_type):
-            return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
         return ErrorCode.NONE
 
     def _rebalance(self, group: Group) -> None:
@@ -255,13 +226,6 @@ class Coordinator:
         stored = self._storage.submit(work)
         stored.add_done_callback(_log_refusal)
         return stored
-
-
-def _may_keep_place(group: Group, member: Member, request: JoinRequest) -> bool:
-    """A follower that says nothing new (its answer was lost, say) disturbs nobody; nor does anyone in COMPLETING."""
-    if member.protocols != request.protocols:
-        return False
-    return group.state is State.COMPLETING or (group.state is State.STABLE and member.id != group.leader)
 
 
 def _log_refusal(stored: asyncio.Future[None]) -> None:

@@ -5,8 +5,9 @@ Owns the shapes per version. Decides nothing about groups (`groups.py`) or what 
 
 from __future__ import annotations
 
+from streams.embedded.broker.admission import JoinRequest
 from streams.embedded.broker.connection import Address
-from streams.embedded.broker.groups import Coordinator, JoinRequest
+from streams.embedded.broker.groups import Coordinator
 from streams.embedded.broker.log import Log
 from streams.embedded.broker.offsets import MAX_METADATA, Committed, CommittedOffsets
 from streams.embedded.broker.protocol import Api, ErrorCode, ProtocolViolation, Request

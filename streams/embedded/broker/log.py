@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from streams.embedded.broker import batch as batches
-from streams.embedded.broker import producers
+from streams.embedded.broker import producers, rows
 from streams.embedded.broker.batch import Batch
 from streams.embedded.broker.producers import Producer, Written
 from streams.embedded.broker.protocol import ErrorCode
@@ -84,11 +84,11 @@ class Log:
 
     async def read(self, partition: Partition, offset: int, max_bytes: int) -> list[bytes]:
         """Whole batches below the high watermark from the disk, the first of them holding `offset`; at least one."""
-        return await self.storage.read(partial(_read, partition.id, offset, partition.tail.end, max_bytes))
+        return await self.storage.read(partial(rows.read, partition.id, offset, partition.tail.end, max_bytes))
 
     async def offset_at(self, partition: Partition, timestamp_ms: int) -> tuple[int, int]:
         """Offset and timestamp of the first visible record not older than `timestamp_ms`; (-1, -1) for none."""
-        found = await self.storage.read(partial(_first_batch_at, partition.id, timestamp_ms, partition.tail.end))
+        found = await self.storage.read(partial(rows.first_batch_at, partition.id, timestamp_ms, partition.tail.end))
         return (found and batches.first_at_or_after(found, timestamp_ms)) or (-1, -1)
 
     async def create_topic(self, name: str, count: int, config: Mapping[str, str]) -> None:
@@ -102,7 +102,7 @@ class Log:
 
     async def new_producer_id(self) -> int:
         """A producer id never given before, whatever was restarted in between."""
-        return await self.storage.submit(_new_producer_id)
+        return await self.storage.submit(rows.new_producer_id)
 
     @property
     def cached_bytes(self) -> int:
@@ -164,7 +164,7 @@ class Log:
 
     def _delete_topic(self, topic: Topic, transaction: Transaction) -> None:
         for partition in topic.partitions:
-            gone = delete_partition(transaction.db, partition.id)
+            gone = rows.delete_partition(transaction.db, partition.id)
             self.bytes -= gone
             partition.deleted = True
             transaction.on_rollback(partial(self._undelete, partition, gone))
@@ -206,27 +206,6 @@ insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) valu
 _KEEP_PRODUCER = "replace into producer (partition, producer_id, epoch, batches, seen_ms) values (?, ?, ?, ?, ?)"
 _LAST_OFFSET = "select last from batch where partition = ? order by base desc limit 1"
 _PRODUCERS = "select partition, producer_id, epoch, batches from producer"
-_READ = """
-select data from batch where partition = :partition and base < :end and base >=
-    coalesce((select max(base) from batch where partition = :partition and base <= :offset), :offset) order by base"""
-_FIRST_BATCH_AT = "select data from batch where partition = ? and max_ms >= ? and base < ? order by base limit 1"
-
-
-def _read(partition_id: int, offset: int, end: int, max_bytes: int, db: sqlite3.Connection) -> list[bytes]:
-    taken: list[bytes] = []
-    rows = db.execute(_READ, {"partition": partition_id, "offset": offset, "end": end})
-    for (data,) in rows:
-        max_bytes -= len(data)
-        if taken and max_bytes < 0:
-            break
-        taken.append(data)
-    rows.close()  # an open cursor would hold its snapshot, and the write-ahead log could not start afresh
-    return taken
-
-
-def _first_batch_at(partition_id: int, timestamp_ms: int, end: int, db: sqlite3.Connection) -> bytes | None:
-    row = db.execute(_FIRST_BATCH_AT, (partition_id, timestamp_ms, end)).fetchone()
-    return None if row is None else row[0]
 
 
 def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limits, transaction: Transaction) -> Topic:
@@ -241,18 +220,3 @@ def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limi
         row = db.execute("insert into partition (topic, number) values (?, ?) returning id", (topic_id, number))
         partitions.append(Partition(row.fetchone()[0], name, number, 0, 0, limits.message, Tail(0)))
     return Topic(topic_id, name, limits, partitions)
-
-
-def delete_partition(db: sqlite3.Connection, partition_id: int) -> int:
-    """Delete all that is stored of a partition; the bytes that its batches had."""
-    (size,) = db.execute("select coalesce(sum(bytes), 0) from batch where partition = ?", [partition_id]).fetchone()
-    db.execute("delete from batch where partition = ?", [partition_id])
-    db.execute("delete from producer where partition = ?", [partition_id])
-    db.execute("delete from committed where partition = ?", [partition_id])
-    db.execute("delete from partition where id = ?", [partition_id])
-    return int(size)
-
-
-def _new_producer_id(transaction: Transaction) -> int:
-    sql = "insert into counter values ('producer_id', 1) on conflict do update set value = value + 1 returning value"
-    return int(transaction.db.execute(sql).fetchone()[0])

@@ -63,13 +63,20 @@ async def serve(name: str, port: int) -> None:
                 await declare(brokers, TOPICS)
 
 
+async def up() -> int:
+    async def planned() -> list[Child]:
+        return list(plan(_data_dir()))
+
+    return await supervise(planned, _data_dir())
+
+
 def _data_dir() -> Path:
     return Path(os.environ["TOCSIN_DATA_DIR"])
 
 
 def main(name: str, port: int = 0) -> int:
     if name == "up":
-        return asyncio.run(supervise(lambda: list(plan(_data_dir())), _data_dir()))
+        return asyncio.run(up())
     uvloop.run(serve(name, port))
     return 0
 
