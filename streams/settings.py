@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     public_url: Url | None = None
+    prometheus_url: Url | None = None
+    """Where a policy's queries are asked."""
     record_only: bool = False
     heartbeat_url: SecretUrl | None = None
     ca_file: Path | None = None
