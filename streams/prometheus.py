@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -55,8 +56,10 @@ class _NoNumber(Exception):
 class Prometheus:
     """Satisfies agents.triage.Lookup. `monotonic` tells seconds."""
 
-    def __init__(self, url: str, verify: bool | str = True, monotonic: Callable[[], float] = time.monotonic) -> None:  # noqa: FBT001, FBT002 (httpx's word)
-        self._client = httpx.AsyncClient(base_url=url, verify=verify, follow_redirects=False)
+    def __init__(
+        self, url: str, tls: ssl.SSLContext | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = httpx.AsyncClient(base_url=url, verify=tls or True, trust_env=False)
         self._monotonic = monotonic
         self._failures = 0
         self._rests_until = -math.inf

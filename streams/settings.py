@@ -243,7 +243,11 @@ class PolicyInForce:
 
 def policy_in_force(settings: Settings) -> PolicyInForce:
     """Reads what TOCSIN_POLICY names. Raises SettingsError with file and line of every fault."""
-    name = settings.policy
+    return policy_named(settings.policy)
+
+
+def policy_named(name: str) -> PolicyInForce:
+    """A policy that comes with Tocsin, or that of a file. Raises SettingsError with file and line of every fault."""
     try:
         is_file = "/" in name or name.endswith((".yaml", ".yml"))
         text = Path(name).read_text(encoding="utf-8") if is_file else shipped_policy(name)

@@ -38,6 +38,7 @@ from streams.producer import Producer
 from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
+from streams.trust import trusted
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             log.warning("%s is recorded, not sent: %s", provider, why)
         lookup: Lookup = nobody_to_ask
         if settings.prometheus_url:
-            lookup = prometheus = Prometheus(settings.prometheus_url, trusted(settings))
+            lookup = prometheus = Prometheus(settings.prometheus_url, trusted(settings.ca_file))
             stack.push_async_callback(prometheus.close)
         producer = await stack.enter_async_context(Producer(brokers))
         alarm = await stack.enter_async_context(store.ledger.alarm())
@@ -110,9 +111,7 @@ def _ports(worker: Worker) -> Ports:
     store, publish, policy = worker.store, worker.producer.publish, worker.policy
     policies = Policies(policy, store.policy_text)
     return Ports(
-        triage=TriagePorts(
-            policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS, worker.lookup
-        ),
+        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS, worker.lookup),
         lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
         review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK)),
         couriers=worker.couriers,
