@@ -112,6 +112,7 @@ def test_policy_5_and_6_its_own_names_and_labels_in_the_wild(value: str, severit
         ("KubePodOOMKilled", "memory_leak"),
         ("CPUThrottlingHigh", "high_cpu"),
         ("APILatencyHigh", "high_latency"),
+        ("SlowResponseTime", "high_latency"),
         ("QueueBacklog", "performance_degradation"),
         ("NodeNetworkErrors", "network"),
     ],
