@@ -78,7 +78,8 @@ def _names(policy: Policy) -> Iterator[Finding]:
 def _matrix(policy: Policy) -> Iterator[Finding]:
     cells = {(severity, tier): policy.matrix[severity][tier] for severity, tier in product(_LEVELS, ServiceTier)}
     if not any(map(policy.pages, cells.values())):
-        yield Finding(("matrix",), "no severity of any tier pages: nobody would ever be woken; add page to channels.P0")
+        what = "no severity of any tier pages: nobody would ever be woken; add page to channels.P0"
+        yield Finding(("channels",), what)
         return
     for (severity, tier), priority in cells.items():
         if severity is Severity.SEV1 and not policy.pages(priority):
