@@ -159,5 +159,5 @@ def test_a_query_that_could_be_turned_by_a_label_is_refused(query: str, fault: s
     ],
 )
 def test_policy_5_labels_in_the_wild(labels: dict[str, str], severity: str, kind: str) -> None:
-    one = found(profile("default"), alert(**labels))
+    one = found(profile("default"), alert("0s", None, **labels))
     assert (one.severity, one.kind) == (severity, kind)
