@@ -52,7 +52,7 @@ def attempt(
     for place, outcome in enumerate(outcomes):
         if place:
             say()
-        say_fields((label, line) for label, value in outcome.items() for line in _lines(value))
+        say_fields((label.replace("_", " "), line) for label, value in outcome.items() for line in _lines(value))
 
 
 def _lines(value: object) -> list[object]:
@@ -85,13 +85,13 @@ def _outcome(signal: AlertsReported, found: PolicyInForce, now: datetime) -> dic
     events = decide(None, signal, policy, now)
     folded = fold(None, signal, events, policy, now)
     said = {
-        "incident key": signal.key,
+        "incident_key": signal.key,
         "policy": f"{policy.name}, version {found.version}",
         "severity": policy.classification.level_name(made.severity),
         "priority": made.priority,
         "kind": made.kind,
         "why": list(made.why),
-        "if it lasts": [f"{one.severity} at {instant(one.due_at)}: {one.why}" for one in made.pending],
+        "if_it_lasts": [f"{one.severity} at {instant(one.due_at)}: {one.why}" for one in made.pending],
     }
     if folded.after is None:
         quiet = made.severity is Severity.INFO
