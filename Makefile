@@ -23,8 +23,8 @@ help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
 	    printf '  make %-7s %s\n' "$$name" "$$what"; done
 
-demo: .venv/tocsin.stamp  ## play recorded alerts through the whole path, tell the story, and end
-	@.venv/bin/tocsin demo $(ARGS)
+demo: .venv/tocsin.stamp  ## play recorded alerts through the whole path, and end (PROFILE=runbook for another policy)
+	@.venv/bin/tocsin demo $(if $(PROFILE),--profile '$(PROFILE)') $(ARGS)
 
 up: .venv/tocsin.stamp  ## start everything on this machine and stay (Ctrl-C stops all)
 	@.venv/bin/tocsin up $(ARGS)

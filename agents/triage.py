@@ -1,8 +1,9 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one question (who had alerts of this group?), asked only for a resolved group, which resolves also
-what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. Never opens or changes
-an incident.
+Stateless but for two questions. Who had alerts of this group? Asked only for a resolved group, which resolves also
+what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. And what a policy's
+queries give, asked once for a whole batch; what comes back stays in the signal, and what does not holds up nobody.
+Never opens or changes an incident.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
 
 from models import webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
 from models.policy import Policy
+from models.rates import Answer, Answers, questions
 from models.records import Outgoing, Publish, Record, Unreadable
 from models.signals import AlertsReported, PathProbed, Signal, encode_signal
 
@@ -27,6 +31,15 @@ KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
 """The keys of the open incidents that have alerts of a group."""
 
 
+Lookup = Callable[[Sequence[str], timedelta], Awaitable[Answers]]
+"""What queries give, all of them within a time. Never raises: an answer that fails to come is one without a number."""
+
+
+async def nobody_to_ask(queries: Sequence[str], _: timedelta) -> Answers:
+    """The lookup of a Tocsin that knows no Prometheus."""
+    return dict.fromkeys(queries, Answer(None, "TOCSIN_PROMETHEUS_URL is not set"))
+
+
 @dataclass(frozen=True, slots=True)
 class TriagePorts:
     """What triage needs from outside. `signals_topic` takes what it makes."""
@@ -36,25 +49,39 @@ class TriagePorts:
     publish: Publish
     keys_of_group: KeysOfGroup
     signals_topic: str
+    lookup: Lookup = nobody_to_ask
 
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    signals = [signal for record in batch for signal in await _signals(record, ports)]
+    groups = [_read(record) for record in batch]
+    answers = await _answers([group for group in groups if isinstance(group, AlertGroup)], ports)
+    signals = [signal for group in groups for signal in await _signals(group, answers, ports)]
     await ports.publish(
         [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
     )
 
 
-async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
+def _read(record: Record) -> AlertGroup | PathProbed:
     stamp = webhook_record.read_stamp(record)
     if stamp.probe:
-        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")]
+        return PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")
     if record.value is None:
         message = "the record has no value"
         raise Unreadable(message)
-    group = read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
-    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version))
+    return read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
+
+
+async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
+    firing = (alert for group in groups for alert in group.alerts if alert.status == "firing")
+    queries = list(dict.fromkeys(query for alert in firing for query in questions(alert, ports.policy)))
+    return await ports.lookup(queries, ports.policy.classification.answer_within) if queries else {}
+
+
+async def _signals(group: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> list[Signal]:
+    if isinstance(group, PathProbed):
+        return [group]
+    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version, answers))
     if group.status == "resolved":
         told = {signal.key for signal in reported}
         others = await ports.keys_of_group(_group_of(group))
@@ -67,7 +94,9 @@ def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:
     return uuid.uuid5(webhook_id, "probe")
 
 
-def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[AlertsReported]:
+def signals_of(
+    group: AlertGroup, policy: Policy, policy_version: str, answers: Answers = MappingProxyType({})
+) -> list[AlertsReported]:
     """One signal per incident key among the group's alerts, in the order of their first alert. Raises Unreadable for
     none.
     """
@@ -77,11 +106,11 @@ def signals_of(group: AlertGroup, policy: Policy, policy_version: str) -> list[A
     by_key: dict[str, list[Alert]] = {}
     for alert in group.alerts:
         by_key.setdefault(incident_key(alert.labels, policy), []).append(alert)
-    return [_reported(group, key, alerts, policy, policy_version) for key, alerts in by_key.items()]
+    return [_reported(group, key, alerts, policy, policy_version, answers) for key, alerts in by_key.items()]
 
 
 def _reported(
-    group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str
+    group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str, answers: Answers
 ) -> AlertsReported:
     first = next((alert for alert in alerts if alert.status == "firing"), alerts[0])
     service = service_of(first.labels, policy)
@@ -100,7 +129,7 @@ def _reported(
         service=service,
         environment=environment_of(first.labels, policy),
         links=_links(first, policy, group),
-        classification=classify(alerts, policy, group.received_at),
+        classification=classify(alerts, policy, group.received_at, answers),
         policy_version=policy_version,
     )
 
@@ -139,7 +168,9 @@ def _links(alert: Alert, policy: Policy, group: AlertGroup) -> Mapping[str, str]
         "runbook": alert.annotations.get("runbook_url")
         or alert.annotations.get("runbook")
         or (entry and entry.runbook_url),
-        "dashboard": alert.annotations.get("dashboard_url") or alert.annotations.get("dashboard"),
+        "dashboard": alert.annotations.get("dashboard_url")
+        or alert.annotations.get("dashboard")
+        or (entry and entry.dashboard_url),
         "source": alert.generator_url,
         "alertmanager": group.external_url,
     }

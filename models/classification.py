@@ -1,18 +1,23 @@
-"""What the policy makes of alerts: which incident they belong to, how severe they are, and why.
+"""What the policy makes of alerts: which incident they belong to, how severe they are, of which kind, and why.
 
 Owns identity (the incident key) and the SEV/P matrix's inputs. Pure: `now` is an argument, numbers come from the
-alerts.
+alerts or were asked for beforehand (models/rates.py).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import quote
 
+from models import rates
 from models.alert import Alert
-from models.policy import ErrorRateRule, Policy
+from models.classification_rules import KindRule
+from models.policy import Policy
+from models.policy_fields import When
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity, describe, worst
 
 Labels = Mapping[str, str]
@@ -47,28 +52,48 @@ def tier_of(labels: Labels, policy: Policy) -> ServiceTier:
     return ServiceTier(int(stated)) if stated in {"1", "2", "3"} else ServiceTier.TWO
 
 
-def classify(alerts: Sequence[Alert], policy: Policy, now: datetime) -> Classification:
-    """Severity and priority of the firing ones of `alerts` (of all, when none fires), with reasons. POLICY 1, 3, 4, 6.
+def classify(
+    alerts: Sequence[Alert], policy: Policy, now: datetime, answers: rates.Answers = MappingProxyType({})
+) -> Classification:
+    """Severity, priority and kind of the firing ones of `alerts` (of all, when none fires), with reasons. POLICY 1-6,
+    20.
 
     Every rule may speak and the worst severity is taken. A rule whose condition has not lasted long enough classifies
     as the level already reached, at least SEV4, and is `pending` until it has.
     """
     firing = [alert for alert in alerts if alert.status == "firing"] or list(alerts)
     tier = min((tier_of(alert.labels, policy) for alert in firing), default=ServiceTier.TWO)
-    verdicts = [verdict for alert in firing for verdict in _spoken(alert, policy, now)]
+    verdicts = [verdict for alert in firing for verdict in _spoken(alert, policy, now, answers)]
     if not verdicts:
         verdicts = [
             (policy.classification.default, f"no rule names a severity: {policy.classification.default} by default")
         ]
     severity = worst([verdict[0] for verdict in verdicts])
     pending = sorted(
-        {found for alert in firing for found in _pending(alert, policy, now) if found.severity.worse_than(severity)},
+        {
+            found
+            for alert in firing
+            for found in _pending(alert, policy, now, answers)
+            if found.severity.worse_than(severity)
+        },
         key=lambda found: (found.due_at, found.severity.rank),
     )
     priority = policy.priority(severity, tier)
-    ordered = sorted(verdicts, key=lambda verdict: verdict[0].rank)
-    why = dict.fromkeys([*(text for _, text in ordered), f"{severity} on a tier {tier.value} service is {priority}"])
-    return Classification(severity, priority, tier, tuple(why), tuple(pending))
+    kind = kind_of(firing, policy)
+    ordered = [text for _, text in sorted(verdicts, key=lambda verdict: verdict[0].rank)]
+    remarks = [text for alert in firing for text in _lacking(alert, policy, answers)]
+    matrix = f"{severity} on a tier {tier.value} service is {priority}"
+    why = dict.fromkeys([*ordered, *remarks, *([kind[1]] if kind else []), matrix])
+    return Classification(severity, priority, tier, tuple(why), tuple(pending), kind[0].name if kind else "")
+
+
+def kind_of(alerts: Sequence[Alert], policy: Policy) -> tuple[KindRule, str] | None:
+    """The first kind that any of `alerts` matches, and why. POLICY 20."""
+    for kind in policy.classification.kinds:
+        for alert in alerts:
+            if matched := _matched(kind.when, alert.labels):
+                return kind, f"kind {kind.name}: {matched}"
+    return None
 
 
 def _first(labels: Labels, names: Iterable[str]) -> str:
@@ -80,57 +105,67 @@ def _distinct(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:64]}#{hashlib.sha256(name.encode()).hexdigest()}"
 
 
-def _spoken(alert: Alert, policy: Policy, now: datetime) -> Iterator[_Verdict]:
+def _spoken(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[_Verdict]:
+    yield from _by_rates(alert, policy, now, answers)
     rules = policy.classification
-    rate = _error_rate(alert, policy)
-    if rate is not None:
-        yield _by_error_rate(rate, alert, policy, now)
     impact = alert.labels.get(rules.impact_label, "").lower()
     if impact in rules.impact:
         yield rules.impact[impact], f"impact {impact} is {rules.impact[impact]}"
+    for rule in rules.rules:
+        if not (matched := _matched(rule.when, alert.labels)):
+            continue
+        if now - alert.starts_at >= rule.lasting:
+            yield rule.severity, f"{matched} is {rule.severity}"
+        else:
+            yield Severity.SEV4, f"{matched}, but not for long enough yet: {Severity.SEV4} meanwhile"
+    yield from _by_names(alert, policy)
+
+
+def _by_rates(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[_Verdict]:
+    for family in rates.families(policy):
+        found = rates.find(alert, family, answers)
+        if (verdict := rates.reached(family, found, alert, now)) is not None:
+            yield verdict
+        elif found.asked and (meanwhile := family.rules.unanswered) is not None:
+            yield meanwhile, f"the {family.name} is not known: {meanwhile} meanwhile"
+
+
+def _by_names(alert: Alert, policy: Policy) -> Iterator[_Verdict]:
+    """Labels and annotations that name a severity, or a level as the team calls it. POLICY 5, 6."""
+    rules = policy.classification
     for label, severities in rules.labels.items():
-        value = alert.labels.get(label, "").lower()
-        if value in severities:
-            yield severities[value], f"label {label}={value} is {severities[value]}"
+        value = alert.labels.get(label, "")
+        if severity := severities.get(value.lower()) or rules.named(value):
+            yield severity, f"label {label}={value.lower()} is {severity}"
         elif value:
             yield (
                 rules.default,
-                f"label {label}={value[:LONGEST_NAME]} is not known to the policy: {rules.default} by default",
+                f"label {label}={value[:LONGEST_NAME].lower()} is not known to the policy: {rules.default} by default",
             )
+    for annotation, severities in rules.annotations.items():
+        value = alert.annotations.get(annotation, "").strip()
+        if severity := severities.get(value.lower()) or rules.named(value):
+            yield severity, f"annotation {annotation}={value.lower()} is {severity}"
 
 
-def _error_rate(alert: Alert, policy: Policy) -> float | None:
-    """The stated error rate as a share of one; `62%` and `0.62` are the same, anything else is as if it were not
-    there.
-    """
-    stated = alert.annotations.get(policy.classification.error_rate.annotation, "").strip()
-    try:
-        rate = float(stated.removesuffix("%")) / (100 if stated.endswith("%") else 1)
-    except ValueError:
-        return None
-    return rate if 0 <= rate <= 1 else None
-
-
-def _by_error_rate(rate: float, alert: Alert, policy: Policy, now: datetime) -> _Verdict:
-    lasted = now - alert.starts_at
-    exceeded = [rule for rule in policy.classification.error_rate.rules if rate > rule.above]
-    reached = [rule for rule in exceeded if lasted >= rule.lasting]
-    if reached:
-        rule = min(reached, key=lambda rule: rule.severity.rank)
-        return rule.severity, f"error rate {rate:.0%} is above {rule.above:.0%}{_lasting(rule)}: {rule.severity}"
-    if exceeded:
-        return Severity.SEV4, f"error rate {rate:.0%}, but not for long enough yet: {Severity.SEV4} meanwhile"
-    return Severity.INFO, f"error rate {rate:.1%} is below every rule: {Severity.INFO}"
-
-
-def _pending(alert: Alert, policy: Policy, now: datetime) -> Iterator[PendingSeverity]:
-    rate = _error_rate(alert, policy)
-    for rule in policy.classification.error_rate.rules if rate is not None else ():
+def _pending(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[PendingSeverity]:
+    for family in rates.families(policy):
+        yield from rates.pending(family, rates.find(alert, family, answers), alert, now)
+    for rule in policy.classification.rules:
         due_at = alert.starts_at + rule.lasting
-        if rate is not None and rate > rule.above and due_at > now:
-            why = f"error rate {rate:.0%} is above {rule.above:.0%}{_lasting(rule)}: {rule.severity}"
-            yield PendingSeverity(rule.severity, due_at, why)
+        if due_at > now and (matched := _matched(rule.when, alert.labels)):
+            yield PendingSeverity(rule.severity, due_at, f"{matched} for {describe(rule.lasting)} is {rule.severity}")
 
 
-def _lasting(rule: ErrorRateRule) -> str:
-    return f" for more than {describe(rule.lasting)}" if rule.lasting else ""
+def _lacking(alert: Alert, policy: Policy, answers: rates.Answers) -> Iterator[str]:
+    for family in rates.families(policy):
+        yield from rates.find(alert, family, answers).lacks
+
+
+def _matched(when: When, labels: Labels) -> str:
+    """The labels by which the first alternative matches, as `alertname=DiskFull`; empty where none does."""
+    for patterns in when:
+        values = {name: labels.get(name, "")[:LONGEST_NAME] for name in patterns}
+        if all(re.fullmatch(pattern, values[name], re.IGNORECASE) for name, pattern in patterns.items()):
+            return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ""

@@ -42,6 +42,8 @@ class IncidentOpened:
     by: str
     previous: uuid.UUID | None = None
     """The generation before, when this key has had an incident already."""
+    incident_kind: str = ""
+    """The kind of incident by its name in the policy, where a rule knows it. POLICY 20."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,7 +204,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         firing=len(incident.firing),
         alerts=len(incident.alerts),
         links=incident.links,
-        slack_channel=policy.communication.slack_channel,
+        slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,
         component=entry.component if entry else None,
     )

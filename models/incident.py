@@ -156,6 +156,7 @@ def _opened(
         policy_version=signal.policy_version,
         by=signal.sender,
         previous=before.id if before else None,
+        incident_kind=signal.classification.kind,
     )
     fresh = evolve(None, opening, now)
     joined = AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after)

@@ -6,81 +6,50 @@ routing keys and people are named here, their secrets live elsewhere.
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from models.classification_rules import ClassificationRules
+from models.policy_fields import Duration, Name, Section
 from models.severity import Priority, ServiceTier, Severity
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
+Channel = Literal["page", "email", "slack", "ticket"]
+"""A way in which people are told. The status page is for customers and goes by severity, not by priority. POLICY 18."""
 
 
-def parse_duration(text: object) -> timedelta:
-    """Reads `90s`, `5m`, `1h30m`, `2d`. Raises ValueError that says how to write one."""
-    if isinstance(text, timedelta):
-        return text
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None or not any(match.groups()):
-        message = f"{text!r} is not a duration; write it as 30s, 5m, 1h30m or 2d"
+def _all_priorities(channels: dict[Priority, frozenset[Channel]]) -> dict[Priority, frozenset[Channel]]:
+    if missing := [priority for priority in Priority if not channels.get(priority)]:
+        message = f"{' and '.join(missing)} would tell nobody; every priority needs a channel"
         raise ValueError(message)
-    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return channels
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Share = Annotated[float, Field(ge=0, le=1)]
-"""A share of one: 0.25 is 25 %."""
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ErrorRateRule(_Section):
-    """`severity` when the error rate is above `above` for longer than `lasting`. POLICY 1."""
-
-    severity: Severity
-    above: Share
-    lasting: Duration = timedelta(0)
-
-
-class ErrorRateRules(_Section):
-    """Where the error rate stands in an alert, and what follows from it. POLICY 1."""
-
-    annotation: Name = "error_rate"
-    rules: tuple[ErrorRateRule, ...] = ()
-
-
-class ClassificationRules(_Section):
-    """Severity of an alert: each family may speak, the worst that any names is taken. POLICY 1, 3, 6."""
-
-    error_rate: ErrorRateRules = ErrorRateRules()
-    impact_label: Name = "impact"
-    impact: dict[str, Severity] = Field(default_factory=dict)
-    labels: dict[str, dict[str, Severity]] = Field(default_factory=dict)
-    default: Severity = Severity.SEV3
-
-
-class Service(_Section):
+class Service(Section):
     """One entry of the service catalogue."""
 
     tier: ServiceTier = ServiceTier.TWO
     owner: Name | None = None
+    """The team."""
     component: Name | None = None
     runbook_url: str | None = None
+    dashboard_url: str | None = None
+    slack_channel: SlackChannel | None = None
+    """Where its incidents are announced, instead of the policy's channel."""
+    escalation: Literal["default"] = "default"
+    experts: tuple[Name, ...] = ()
 
 
-class EscalationLevel(_Section):
+class EscalationLevel(Section):
     """Who is paged at one step. `routing_key` names the environment variable that holds PagerDuty's key."""
 
     name: Name
     routing_key: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
 
 
-class Escalation(_Section):
+class Escalation(Section):
     """The chain that is paged in order, and how often it is gone through before it is given up loudly. POLICY 9."""
 
     levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
@@ -89,23 +58,23 @@ class Escalation(_Section):
     """A page that nobody confirmed starts its acknowledgement clock this long after the decision at the latest."""
 
 
-class AcknowledgeWithin(_Section):
+class AcknowledgeWithin(Section):
     """The acknowledgement clock of one level; where both speak the shorter one runs. POLICY 8."""
 
     severity: dict[Severity, Duration] = Field(default_factory=dict)
     priority: dict[Priority, Duration] = Field(default_factory=dict)
 
 
-class Communication(_Section):
+class Communication(Section):
     """Who is told where. POLICY 12, 17, 18."""
 
-    slack_channel: Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")] = "#incidents"
+    slack_channel: SlackChannel = "#incidents"
     incident_channels: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     status_page: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     update_within: dict[Severity, Duration] = Field(default_factory=dict)
 
 
-class ReviewRules(_Section):
+class ReviewRules(Section):
     """Postmortems and action items. POLICY 22, 24."""
 
     severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
@@ -117,14 +86,14 @@ class ReviewRules(_Section):
     overdue_every: Duration = timedelta(hours=24)
 
 
-class Person(_Section):
+class Person(Section):
     """How a person named in incidents, action items and commands is reached."""
 
     slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
     email: str | None = None
 
 
-class Policy(_Section):
+class Policy(Section):
     """One whole policy file."""
 
     schema_version: Literal[1]
@@ -137,7 +106,8 @@ class Policy(_Section):
     classification: ClassificationRules
     matrix: dict[Severity, dict[ServiceTier, Priority]]
     services: dict[str, Service] = Field(default_factory=dict)
-    page: frozenset[Priority]
+    channels: Annotated[dict[Priority, frozenset[Channel]], AfterValidator(_all_priorities)]
+    """Who is told how. POLICY 4, 19."""
     acknowledge_within: AcknowledgeWithin
     escalation: Escalation
     communication: Communication = Communication()
@@ -158,7 +128,7 @@ class Policy(_Section):
                     )
                     raise ValueError(message)
                 priority = self.matrix[severity][tier]
-                if priority in self.page and self.acknowledgement_clock(severity, priority) is None:
+                if self.pages(priority) and self.acknowledgement_clock(severity, priority) is None:
                     message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add one to either"
                     raise ValueError(message)
         names = [level.name for level in self.escalation.levels]
@@ -178,4 +148,4 @@ class Policy(_Section):
 
     def pages(self, priority: Priority) -> bool:
         """True when a priority wakes somebody. POLICY 19."""
-        return priority in self.page
+        return "page" in self.channels[priority]

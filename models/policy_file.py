@@ -46,6 +46,15 @@ def parse_policy(text: str, source: str) -> Policy:
         raise PolicyError("\n".join(faults)) from None
 
 
+def place_of(path: _Path, text: str, source: str) -> str:
+    """`file:line` of a key or item, or of the nearest that stands in the text above it."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    lines = dict(_lines(node, ())) if node is not None else {}
+    wanted: _Path = tuple(step if isinstance(step, int) else str(step) for step in path)
+    line = next((lines[wanted[:end]] for end in range(len(wanted), -1, -1) if wanted[:end] in lines), 1)
+    return f"{source}:{line}"
+
+
 def policy_version(text: str) -> str:
     """The first 12 hex digits of the text's SHA-256: what an incident remembers of the policy it was opened under."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -66,6 +66,8 @@ class Classification:
     tier: ServiceTier
     why: tuple[str, ...]
     pending: tuple[PendingSeverity, ...] = ()
+    kind: str = ""
+    """The kind of incident, by its name in the policy; empty where no rule knows it. POLICY 20."""
 
 
 def worst(severities: list[Severity]) -> Severity:

@@ -98,6 +98,8 @@ class Incident:
     started_at: datetime
     opened_at: datetime
     last_at: datetime
+    kind: str = ""
+    """Of incident, by its name in the policy. POLICY 20."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     taken_by: str | None = None
@@ -170,6 +172,7 @@ def _opened(event: IncidentOpened, at: datetime) -> Incident:
         started_at=event.started_at,
         opened_at=at,
         last_at=at,
+        kind=event.incident_kind,
     )
 
 

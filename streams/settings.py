@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     public_url: Url | None = None
+    prometheus_url: Url | None = None
+    """Where a policy's queries are asked."""
     record_only: bool = False
     heartbeat_url: SecretUrl | None = None
     ca_file: Path | None = None
@@ -150,7 +152,11 @@ class PolicyInForce:
 
 def policy_in_force(settings: Settings) -> PolicyInForce:
     """Reads what TOCSIN_POLICY names. Raises SettingsError with file and line of every fault."""
-    name = settings.policy
+    return policy_named(settings.policy)
+
+
+def policy_named(name: str) -> PolicyInForce:
+    """A policy that comes with Tocsin, or that of a file. Raises SettingsError with file and line of every fault."""
     try:
         is_file = "/" in name or name.endswith((".yaml", ".yml"))
         text = Path(name).read_text(encoding="utf-8") if is_file else shipped_policy(name)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from agents import dead_letters, deadlines, delivery, lifecycle, relay, review, triage
+from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
@@ -75,6 +76,8 @@ class World:
         self.redeliver = 1
         """How often every record is delivered: 2 tells the story with every record redelivered."""
         self._webhooks = 0
+        self.prometheus: Iterator[rates.Answer] = iter(())
+        """What it gives to the next batches of questions; after that nobody is there to ask."""
 
     # --- what happens
 
@@ -302,8 +305,11 @@ class World:
     @property
     def _triage(self) -> triage.TriagePorts:
         return triage.TriagePorts(
-            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals"
+            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals", self._asked
         )
+
+    async def _asked(self, queries: Sequence[str], _: timedelta) -> rates.Answers:
+        return dict.fromkeys(queries, next(self.prometheus, rates.Answer(None, "nobody is there")))
 
     @property
     def _lifecycle(self) -> lifecycle.LifecyclePorts:

@@ -10,9 +10,9 @@ from models.severity import Severity
 from streams.cli.client import connect, read
 from streams.cli.edge import Defaulting
 from streams.cli.numbers import SINCE_OPEN, Number, pages, whole_number
-from streams.cli.output import AsJson, instant, relative, say_fields, say_json, say_table, when
+from streams.cli.output import AsJson, instant, relative, say, say_fields, say_json, say_table, when
 from streams.cli.timeline import told
-from streams.web.api_models import IncidentView, PageView, TimelineEntry
+from streams.web.api_models import Explanation, IncidentView, PageView, TimelineEntry
 
 incidents = typer.Typer(cls=Defaulting, help="Lists incidents, or shows one.")
 
@@ -70,6 +70,7 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
         ("stage", one.stage),
         ("severity", one.severity),
         ("priority", one.priority),
+        ("kind", one.kind),
         ("why", "; ".join(one.why)),
         ("service", f"{one.service} (tier {int(one.tier)})"),
         ("environment", one.environment),
@@ -107,6 +108,19 @@ def timeline(number: Number, *, as_json: AsJson = False) -> None:
     say_table(("at", "what", "in words"), rows, "Nothing was decided about it.")
 
 
+def explain(number: Number, *, as_json: AsJson = False) -> None:
+    """Tells why an incident is what it is: which rules spoke, what they saw, under which policy."""
+    with connect() as client:
+        answer = client.get("incidents", whole_number(client, number), "explain")
+    if as_json:
+        say_json(answer)
+        return
+    told = read(Explanation, answer)
+    say(f"{told.number}, by policy {told.policy} (version {told.policy_version})")
+    say_table(("at", "why"), [(instant(one.at), one.text) for one in told.reasons], "Nothing was decided about it.")
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.add_typer(incidents, name="incidents")
+    app.command()(explain)

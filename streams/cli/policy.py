@@ -1,16 +1,22 @@
-"""`tocsin policy check`: whether a policy can be used, every fault with file and line. Never shows a routing key."""
+"""`tocsin policy check`: whether a policy can be used, and what in it can never work, with file and line. Never shows a
+routing key. `tocsin policy try` is streams/cli/policy_try.py.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from models.policy_file import PolicyError, parse_policy, policy_version
+from models.policy_file import PolicyError, parse_policy, place_of, policy_version
+from models.policy_findings import findings
+from models.rates import families
 from streams.cli.edge import Defaulting, Fault
-from streams.cli.output import AsJson, say_fields, say_json
+from streams.cli.output import AsJson, say, say_fields, say_json
+from streams.cli.policy_try import attempt
 from streams.settings import PolicyInForce, SettingsError, policy_in_force, read_settings, routing_keys
 
 
@@ -18,12 +24,12 @@ class _Checked(Defaulting):
     default = "check"
 
 
-policy = typer.Typer(cls=_Checked, help="Checks a policy file.")
+policy = typer.Typer(cls=_Checked, help="Checks a policy, or tries a webhook on it.")
 
 
 @policy.callback()
 def _group() -> None:
-    """Checks a policy file."""
+    """Checks a policy, or tries a webhook on it."""
 
 
 @policy.command()
@@ -40,8 +46,15 @@ def check(
             say_json({"ok": False, "faults": str(error).splitlines()})
         raise Fault(str(error)) from None
     summary = _summary(found)
+    source = str(file) if file else _source(read_settings().policy)
+    told = [(one.fault, f"{place_of(one.path, found.text, source)}: {one.text}") for one in findings(found.policy)]
+    faults = [text for fault, text in told if fault]
+    warnings = [*(text for fault, text in told if not fault), *_unset(found, summary)]
     if as_json:
-        say_json({"ok": True, **summary})
+        say_json({"ok": not faults, "faults": faults, "warnings": warnings, **summary})
+    if faults:
+        raise Fault("\n".join(faults))
+    if as_json:
         return
     levels = {level["name"]: f"{level['routing_key']} ({level['key']})" for level in summary["levels"]}
     say_fields([
@@ -52,6 +65,22 @@ def check(
         ("services", summary["services"]),
         ("people", summary["people"]),
     ])  # fmt: skip
+    for text in warnings:
+        say(f"warning: {text}")
+
+
+def _source(name: str) -> str:
+    return name if name.endswith((".yaml", ".yml")) or "/" in name else f"{name}.yaml"
+
+
+def _unset(found: PolicyInForce, summary: dict[str, Any]) -> Iterator[str]:
+    """What the policy names and the environment lacks."""
+    for level in summary["levels"]:
+        if level["key"] == "not set":
+            yield f"{level['routing_key']} is not set, and no level before has a key: {level['name']} is not paged"
+    asked = [family.name for family in families(found.policy) if any(one.query for one in family.rules.sources)]
+    if asked and not os.environ.get("TOCSIN_PROMETHEUS_URL"):
+        yield f"TOCSIN_PROMETHEUS_URL is not set, so nobody can be asked for the {' and the '.join(asked)}"
 
 
 def _read(file: Path) -> PolicyInForce:
@@ -87,6 +116,9 @@ def levels_with_keys(found: PolicyInForce) -> list[tuple[str, str, str]]:
         state = "set" if own else f"not set: as {owner}" if level.routing_key in keys else "not set"
         states.append((level.name, level.routing_key, state))
     return states
+
+
+policy.command("try")(attempt)
 
 
 def register(app: typer.Typer) -> None:

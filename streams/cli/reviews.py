@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from models.policy import parse_duration
+from models.policy_fields import parse_duration
 from models.severity import Priority
 from streams.cli.client import By, Client, connect, read
 from streams.cli.commands import Key, settled

@@ -16,7 +16,7 @@ from streams.cli.output import say
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.run": ("up", "web", "worker", "migrate", "demo"),
-    "streams.cli.incidents": ("incidents",),
+    "streams.cli.incidents": ("incidents", "explain"),
     "streams.cli.commands": ("declare", "ack", "resolve", "escalate", "update", "severity"),
     "streams.cli.pages": ("page",),
     "streams.cli.deliveries": ("deliveries",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -45,9 +46,12 @@ def migrate() -> None:
     raise typer.Exit(serve.run("migrate"))
 
 
-def demo() -> None:
+def demo(
+    *,
+    profile: Annotated[str, typer.Option(help="A profile or a policy's file; its clocks are shortened.")] = "default",
+) -> None:
     """Tells one incident from alert to postmortem."""
-    raise typer.Exit(story.run())
+    raise typer.Exit(story.run(profile))
 
 
 def register(app: typer.Typer) -> None:

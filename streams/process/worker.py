@@ -18,7 +18,7 @@ from agents import dead_letters, deadlines, delivery, relay
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
-from agents.triage import TriagePorts
+from agents.triage import Lookup, TriagePorts, nobody_to_ask
 from models.deliveries import Provider
 from models.records import Record, Unreadable
 from models.store.deadlines import Alarm
@@ -35,8 +35,10 @@ from streams.process.places import brokers as brokers_of
 from streams.process.places import database_url
 from streams.processes import Supervised
 from streams.producer import Producer
+from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
+from streams.trust import trusted
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Worker:
     policy: PolicyInForce
     couriers: dict[Provider, Courier]
     alarm: Alarm
+    lookup: Lookup
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
@@ -90,6 +93,10 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             stack.push_async_callback(notifier.close)
         for provider, why in reached.recording.items():
             log.warning("%s is recorded, not sent: %s", provider, why)
+        lookup: Lookup = nobody_to_ask
+        if settings.prometheus_url:
+            lookup = prometheus = Prometheus(settings.prometheus_url, trusted(settings.ca_file))
+            stack.push_async_callback(prometheus.close)
         producer = await stack.enter_async_context(Producer(brokers))
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
@@ -97,14 +104,14 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
             for provider, notifier in reached.notifiers.items()
         }
-        yield Worker(store, producer, policy, couriers, alarm)
+        yield Worker(store, producer, policy, couriers, alarm, lookup)
 
 
 def _ports(worker: Worker) -> Ports:
     store, publish, policy = worker.store, worker.producer.publish, worker.policy
     policies = Policies(policy, store.policy_text)
     return Ports(
-        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS),
+        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS, worker.lookup),
         lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
         review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK)),
         couriers=worker.couriers,

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from models.explanation import explain
 from models.severity import ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
@@ -123,6 +124,14 @@ async def show(incident: TheIncident) -> api.IncidentView:
 async def timeline(incident: TheIncident, ports: Ports) -> list[api.TimelineEntry]:
     """Everything that was decided about it, in order: the audit trail."""
     return [api.TimelineEntry.of(logged) for logged in await ports.reads.timeline(incident.id)]
+
+
+@router.get("/incidents/{number}/explain")
+async def explain_incident(incident: TheIncident, ports: Ports) -> api.Explanation:
+    """Why it is what it is: which rules spoke, what they saw, under which policy."""
+    policy = await ports.policies.of(incident.policy_version)
+    reasons = explain(incident, await ports.reads.timeline(incident.id), policy)
+    return api.Explanation.of(incident, policy.name, reasons)
 
 
 @router.get("/incidents/{number}/deliveries")

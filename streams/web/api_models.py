@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from models.deadlines import Deadline
 from models.events import encode_event
+from models.explanation import Reason
 from models.review import ActionItem, Postmortem
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import Stage
@@ -55,6 +56,7 @@ class IncidentView(BaseModel):
     stage: Stage
     severity: Severity
     priority: Priority
+    kind: str
     title: str
     summary: str
     service: str
@@ -110,6 +112,25 @@ class TimelineEntry(BaseModel):
     def of(cls, logged: Logged) -> TimelineEntry:
         event: dict[str, Any] = json.loads(encode_event(logged.event))
         return cls(seq=logged.seq, at=logged.at, kind=event.pop("kind"), event=event)
+
+
+class ReasonView(BaseModel):
+    at: datetime
+    text: str
+
+
+class Explanation(BaseModel):
+    """The reasons for what was decided about an incident, in order."""
+
+    number: str
+    policy: str
+    policy_version: str
+    reasons: list[ReasonView]
+
+    @classmethod
+    def of(cls, incident: Incident, policy: str, reasons: Sequence[Reason]) -> Explanation:
+        told = [ReasonView(at=reason.at, text=reason.text) for reason in reasons]
+        return cls(number=incident.number, policy=policy, policy_version=incident.policy_version, reasons=told)
 
 
 class DeliveryView(BaseModel):

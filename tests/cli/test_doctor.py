@@ -51,7 +51,7 @@ def test_the_policy_in_force_and_which_keys_are_set(lonely: Operator) -> None:
     assert "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER (not set: as secondary)" in said
     assert "s3cr3t" not in said
     lonely.env["TOCSIN_POLICY"] = "nonsense"
-    assert "there are: default, demo" in lonely.fails(1, "policy", "check")
+    assert "there are: default, operations-review, platform-v2" in lonely.fails(1, "policy", "check")
 
 
 def test_a_variable_that_nothing_reads(lonely: Operator, tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, RetryLater
 from models.severity import Severity
-from tests.world import T0, Answer, World, breaks_off, is_down, takes
+from tests.world import DEFAULT, T0, Answer, World, breaks_off, is_down, takes
 
 
 def test_a_critical_alert_pages_the_primary_at_once() -> None:
@@ -211,6 +212,35 @@ def test_too_early_for_its_severity_the_incident_waits_unpaged_and_then_pages() 
     assert world.pages == []
     world.advance(seconds=1)
     assert (world.incident.severity, world.pages) == ("SEV2", ["primary"])
+
+
+def test_a_budget_that_burns_on_rises_by_itself_and_pages_then() -> None:
+    """POLICY 2: 12 % is SEV1 only after five minutes."""
+    world = World()
+    world.alert(labels={"severity": ""}, annotations={"burn_rate": "12%"})
+    assert (world.incident.severity, world.pages) == ("SEV3", [])
+    world.advance(minutes=4, seconds=59)
+    assert world.pages == []
+    world.advance(seconds=1)
+    assert (world.incident.severity, world.pages) == ("SEV1", ["primary"])
+
+
+def test_a_healthy_budget_is_logged_and_opens_nothing() -> None:
+    """POLICY 1, 2: INFO is no incident."""
+    world = World()
+    world.alert(labels={"severity": ""}, annotations={"burn_rate": "1.9%"})
+    assert not world.store.incidents_by_id
+
+
+def test_what_prometheus_gave_is_frozen_in_the_incident() -> None:
+    """A record that comes again after Prometheus has changed its mind changes nothing."""
+    text = DEFAULT.replace("sources: [{annotation: error_rate}]", "sources: [{query: 'errors{service=$service}'}]", 1)
+    world = World(text)
+    world.prometheus = iter([rates.Answer(0.62), rates.Answer(0.0)])
+    world.redeliver = 2
+    world.alert(labels={"severity": ""})
+    assert (world.incident.severity, world.pages) == ("SEV1", ["primary"])
+    assert world.incident.why[0] == "error rate 62% (asked of Prometheus) is above 50%: SEV1"
 
 
 def test_an_outage_of_ours_does_not_page_three_levels_at_once() -> None:
