@@ -18,7 +18,7 @@ from models.events import IncidentReopened, IncidentResolved
 from models.feed import KINDS, FeedRecord, decode_feed
 from models.records import Outgoing, Publish, Record
 from models.review import Review
-from models.signals import (
+from models.review_signals import (
     ActionItemRequested,
     PostmortemRequired,
     PostmortemWithdrawn,

@@ -24,14 +24,13 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
-    OwnerReminded,
     PageFailed,
-    ReviewEvent,
     SeverityChanged,
     UpdatePosted,
 )
 from models.policy import Policy
 from models.review import Review
+from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
 from models.state import POSTMORTEM, Incident, Page
 

@@ -13,27 +13,27 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from models.deadlines import Deadline, deadline_id
-from models.events import (
+from models.events import DeadlinePassed
+from models.policy import Policy
+from models.review_events import (
     ActionItemAdded,
     ActionItemDone,
-    DeadlinePassed,
     OwnerReminded,
     PostmortemClosed,
     PostmortemOpened,
     PostmortemSuspended,
     ReviewEvent,
 )
-from models.policy import Policy
-from models.severity import Priority, Severity
-from models.signals import (
+from models.review_signals import (
     ActionItemCompleted,
     ActionItemRequested,
-    DeadlineReached,
     PostmortemCompleted,
     PostmortemRequired,
     PostmortemWithdrawn,
     ReviewSignal,
 )
+from models.severity import Priority, Severity
+from models.signals import DeadlineReached
 from models.state import POSTMORTEM, CorruptLogError
 
 REMINDER = "reminder"

@@ -20,14 +20,12 @@ from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provid
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Outgoing, Record, Unreadable
+from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
-    ActionItemCompleted,
-    ActionItemRequested,
     EscalateRequested,
     IncidentDeclared,
-    PostmortemCompleted,
     ResolveRequested,
     SeverityRequested,
     UpdateRequested,

@@ -12,7 +12,8 @@ from functools import reduce
 from operator import itemgetter
 from typing import cast
 
-from models.events import AlertsJoined, Event, IncidentOpened, encode_event
+from models import wire
+from models.events import AlertsJoined, Event, IncidentOpened
 from models.review import ActionItem, Review
 from models.state import Incident, evolve
 from models.step import Logged
@@ -238,5 +239,5 @@ def _item_row(review: Review, it: ActionItem) -> Row:
 
 def _event_row(part: _Part, entry: Logged) -> Row:
     stream = "incident" if isinstance(part.state, Incident) else "review"
-    body = json_text(encode_event(entry.event))
+    body = json_text(wire.encode(entry.event))
     return part.owner_id, stream, entry.seq, entry.at, entry.event.kind, part.signal_id, body

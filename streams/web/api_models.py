@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models import wire
 from models.deadlines import Deadline
-from models.events import encode_event
 from models.review import ActionItem, Postmortem
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import Stage
@@ -108,7 +108,7 @@ class TimelineEntry(BaseModel):
 
     @classmethod
     def of(cls, logged: Logged) -> TimelineEntry:
-        event: dict[str, Any] = json.loads(encode_event(logged.event))
+        event: dict[str, Any] = json.loads(wire.encode(logged.event))
         return cls(seq=logged.seq, at=logged.at, kind=event.pop("kind"), event=event)
 
 

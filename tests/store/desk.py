@@ -17,13 +17,13 @@ from models.deliveries import Provider
 from models.events import Event
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
+from models.review_signals import ReviewSignal
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
     DeadlineReached,
     ResolveRequested,
-    ReviewSignal,
     Signal,
     UpdateRequested,
     encode_signal,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from models.deliveries import Delivered
 from models.review import ActionItem, Postmortem
+from models.review_signals import ActionItemCompleted, ActionItemRequested
 from models.severity import Priority, Severity
-from models.signals import ActionItemCompleted, ActionItemRequested
 from models.statuspage import Publication
 from models.store.rows import Figures, Handled, IncidentFilter, Position
 from tests.store.desk import LEASE, T0, Desk, alerts
