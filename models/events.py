@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
+from models.known_alerts import MutedAlert
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
 from models.signals import Stage, Via
 
@@ -59,6 +60,7 @@ class AlertsJoined:
     kind: Literal["alerts_joined"] = "alerts_joined"
     group: str
     alerts: tuple[Alert, ...]
+    received_at: datetime
     stale_due: datetime
 
 
@@ -85,16 +87,17 @@ class AlertsResolved:
 
     kind: Literal["alerts_resolved"] = "alerts_resolved"
     fingerprints: tuple[str, ...]
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsMuted:
-    """Alerts that a person's resolve silenced (fingerprint → startsAt) until they have been seen resolved; a new
+    """Alerts that a person's resolve silenced (by fingerprint) until they have been seen resolved; a new
     generation begins with those of the one before.
     """
 
     kind: Literal["alerts_muted"] = "alerts_muted"
-    alerts: Mapping[str, datetime]
+    alerts: Mapping[str, MutedAlert]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,8 @@ class IncidentResolved:
     by: str
     via: Via
     note: str
+    reopen_until: datetime
+    """Until then an alert that fires again reopens it."""
     postmortem_due: datetime | None
     postmortem_owner: str
 

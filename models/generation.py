@@ -1,4 +1,5 @@
-"""How a generation of an incident begins, and how it ends. Identity is key and generation. docs/decisions/0005.
+"""How a generation of an incident begins and ends, and which policy holds. docs/decisions/0005: identity is key and
+generation.
 
 Pure; what makes it begin or end is decided in models/incident.py.
 """
@@ -12,8 +13,21 @@ from datetime import datetime
 from models.events import IncidentOpened, IncidentResolved
 from models.policy import Policy
 from models.severity import Classification
-from models.signals import AlertsReported, IncidentDeclared, Via
+from models.signals import AlertsReported, IncidentDeclared, Signal, Via
 from models.state import Incident
+
+
+def governing(incident: Incident | None, signal: Signal, now: datetime) -> str | None:
+    """The version of the policy that `signal` is decided under: the incident's own, and where a new generation may
+    begin the one that came with the signal, which the generation keeps. None for a signal without an incident.
+    """
+    match signal:
+        case AlertsReported() if incident is None or incident.is_over(now):
+            return signal.policy_version
+        case IncidentDeclared() if incident is None or not incident.is_open:
+            return signal.policy_version
+        case _:
+            return incident.policy_version if incident else None
 
 
 def opening(
@@ -54,4 +68,11 @@ def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy,
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
     due = now + within if incident.severity in rules.severities else None
     owner = incident.taken_by or rules.owner
-    return IncidentResolved(by=by, via=via, note=note, postmortem_due=due, postmortem_owner=owner)
+    return IncidentResolved(
+        by=by,
+        via=via,
+        note=note,
+        reopen_until=now + policy.reopen_within,
+        postmortem_due=due,
+        postmortem_owner=owner,
+    )

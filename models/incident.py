@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import assert_never
 
 from models import escalation, incident_alerts
+from models.deadlines import ACKNOWLEDGE, RECLASSIFY, STALE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -30,6 +31,7 @@ from models.events import (
     UpdatePosted,
 )
 from models.generation import opening, resolution
+from models.known_alerts import MutedAlert
 from models.policy import Policy
 from models.severity import Classification, Severity
 from models.signals import (
@@ -45,7 +47,7 @@ from models.signals import (
     Signal,
     UpdateRequested,
 )
-from models.state import ACKNOWLEDGE, RECLASSIFY, STALE, Incident, evolve
+from models.state import Incident, evolve
 
 __all__ = ["Incident", "decide", "evolve"]
 
@@ -110,7 +112,8 @@ def _command(
         case EscalateRequested(by=by, level=level):
             return escalation.escalated(incident, level, by, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
-            muted = {fingerprint: incident.alerts[fingerprint].starts_at for fingerprint in incident.firing}
+            firing = {fingerprint: incident.alerts.states[fingerprint] for fingerprint in incident.firing}
+            muted = {fingerprint: MutedAlert(it.starts_at, it.group) for fingerprint, it in firing.items()}
             mute: list[Event] = [AlertsMuted(alerts=muted)] if muted else []
             return [*mute, resolution(incident, by, via, note, policy, now)]
         case UpdateRequested(by=by, stage=stage, message=message):

@@ -1,14 +1,16 @@
 """What follows from the alerts that an incident is told of: it opens, grows, gets worse, reopens, or is over.
 
 Pure, a part of `decide` (models/incident.py). Alerts that a person's resolve has muted are as if they did not fire. An
-alert that is merely missing from a message has not resolved.
+alert that is merely missing from a report has not resolved. Reports may arrive late: of two that contradict each other
+the one received later is right (docs/decisions/0017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 
 from models import escalation
 from models.alert import Alert
@@ -23,41 +25,32 @@ from models.events import (
     ReclassificationPlanned,
 )
 from models.generation import opening, resolution
+from models.known_alerts import KnownAlerts, MutedAlert
 from models.policy import Policy
 from models.severity import Severity
 from models.signals import AlertsReported
-from models.state import AlertState, Incident, evolve
+from models.state import Incident, evolve
+
+_NOTHING_KNOWN = KnownAlerts()
 
 
 def reported(incident: Incident | None, signal: AlertsReported, policy: Policy, now: datetime) -> list[Event]:
     """What a report of alerts means for the incident of their key, if it has had one."""
-    muted = {} if incident is None else incident.muted
-    firing = tuple(a for a in signal.alerts if a.status == "firing" and muted.get(a.fingerprint) != a.starts_at)
+    known = incident.alerts if incident else _NOTHING_KNOWN
+    alerts = tuple(alert for alert in signal.alerts if not known.overrules(alert, signal.received_at))
+    if signal.alerts and not alerts and signal.group_status == "firing":
+        return []
+    report = replace(signal, alerts=alerts)
+    firing = tuple(alert for alert in alerts if alert.status == "firing" and not known.silences(alert))
     if incident is not None and incident.is_open:
-        return _more_alerts(incident, signal, firing, policy, now)
+        return _more_alerts(incident, report, firing, policy, now)
     quiet = signal.classification.severity is Severity.INFO and not signal.classification.pending
-    news: list[Event] = []
-    if incident is not None and (gone := _gone(incident, signal)):
-        news.append(AlertsResolved(fingerprints=gone))
+    news = _resolved(known, report)
     if not firing or quiet:
         return news
-    if incident is None or incident.resolved_at is None or now - incident.resolved_at > policy.reopen_within:
-        return [*news, *_opened(incident, signal, firing, policy, now)]
-    return [*news, *_reopened(incident, signal, firing, policy, now)]
-
-
-def _reopened(
-    incident: Incident, signal: AlertsReported, firing: tuple[Alert, ...], policy: Policy, now: datetime
-) -> list[Event]:
-    worse = signal.classification.severity.worse_than(incident.severity)
-    return [
-        IncidentReopened(why=f"{signal.title} fires again"),
-        *_truncation(incident, signal),
-        AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after),
-        *(_raised(incident, signal, policy, now, pages=False) if worse else []),
-        *_planned(incident, signal),
-        *_first_page(incident, signal, "reopened", policy, now),
-    ]
+    if incident is None or incident.is_over(now):
+        return [*news, *_opened(incident, report, firing, policy, now)]
+    return [*news, *_reopened(incident, report, firing, policy, now)]
 
 
 def _opened(
@@ -66,108 +59,99 @@ def _opened(
     started_at = min(alert.starts_at for alert in firing)
     opened = opening(before, signal, signal.classification, by=signal.sender, started_at=started_at, links=signal.links)
     fresh = evolve(None, opened, now)
-    joined = AlertsJoined(group=signal.group, alerts=firing, stale_due=now + policy.stale_after)
-    muted = _still_muted(before, signal)
+    muted = _still_muted(before.alerts, signal) if before else {}
     return [
         opened,
         *([AlertsMuted(alerts=muted)] if muted else []),
         *_truncation(fresh, signal),
-        joined,
-        *_planned(fresh, signal),
-        *_first_page(fresh, signal, "opened", policy, now),
+        _joined(signal, firing, policy, now),
+        *_planned(fresh, signal, firing),
+        *_first_page(fresh, "opened", policy, now),
     ]
 
 
-def _still_muted(before: Incident | None, signal: AlertsReported) -> Mapping[str, datetime]:
+def _still_muted(before: KnownAlerts, signal: AlertsReported) -> Mapping[str, MutedAlert]:
     """What a person silenced in the generation before, and nobody has seen resolved yet."""
-    if before is None:
-        return {}
-    gone = _gone(before, signal)
-    return {fingerprint: since for fingerprint, since in before.muted.items() if fingerprint not in gone}
+    gone = _ended(before, signal)
+    return {fingerprint: muted for fingerprint, muted in before.muted.items() if fingerprint not in gone}
 
 
-def _first_page(
-    incident: Incident, signal: AlertsReported, reason: escalation.PageReason, policy: Policy, now: datetime
+def _reopened(
+    incident: Incident, signal: AlertsReported, firing: tuple[Alert, ...], policy: Policy, now: datetime
 ) -> list[Event]:
-    priority = min(incident.priority, signal.classification.priority)
-    severity = min(incident.severity, signal.classification.severity, key=lambda found: found.rank)
-    if not policy.pages(priority):
-        return []
-    return [
-        escalation.page(
-            incident, 0, reason, escalation.TOCSIN, policy.acknowledgement_clock(severity, priority), policy, now
-        )
+    found = signal.classification
+    worse = found.severity.worse_than(incident.severity)
+    events: list[Event] = [
+        IncidentReopened(why=f"{signal.title} fires again"),
+        *_truncation(incident, signal),
+        _joined(signal, firing, policy, now),
+        *(escalation.to_severity(incident, found.severity, found.why, policy, now, pages=False) if worse else []),
+        *_planned(incident, signal, firing),
     ]
+    return [*events, *_first_page(_after(incident, events, now), "reopened", policy, now)]
+
+
+def _first_page(incident: Incident, reason: escalation.PageReason, policy: Policy, now: datetime) -> list[Event]:
+    if not policy.pages(incident.priority):
+        return []
+    clock = policy.acknowledgement_clock(incident.severity, incident.priority)
+    return [escalation.page(incident, 0, reason, escalation.TOCSIN, clock, policy, now)]
 
 
 def _more_alerts(
     incident: Incident, signal: AlertsReported, firing: tuple[Alert, ...], policy: Policy, now: datetime
 ) -> list[Event]:
+    found = signal.classification
     events: list[Event] = [*_truncation(incident, signal)]
-    stale_due = now + policy.stale_after
-    if new := tuple(alert for alert in firing if not _knows(incident, alert)):
-        events.append(AlertsJoined(group=signal.group, alerts=new, stale_due=stale_due))
+    if new := tuple(alert for alert in firing if not incident.alerts.fires(alert)):
+        events.append(_joined(signal, new, policy, now))
     elif firing:
-        events.append(AlertsSeen(stale_due=stale_due))
-    if gone := _gone(incident, signal):
-        events.append(AlertsResolved(fingerprints=gone))
-    if signal.classification.severity.worse_than(incident.peak):
-        events += _raised(incident, signal, policy, now)
-    events += _planned(incident, signal)
-    after = incident
-    for event in events:
-        after = evolve(after, event, now)
-    if (incident.firing or incident.unlisted) and not (after.firing or after.unlisted):
+        events.append(AlertsSeen(stale_due=now + policy.stale_after))
+    events += _resolved(incident.alerts, signal)
+    if firing and found.severity.worse_than(incident.peak):
+        events += escalation.to_severity(incident, found.severity, found.why, policy, now)
+    events += _planned(incident, signal, firing)
+    after = _after(incident, events, now)
+    if _waits(incident.alerts) and not _waits(after.alerts):
         events.append(resolution(after, escalation.TOCSIN, "alertmanager", "every alert has resolved", policy, now))
     return events
 
 
-def _knows(incident: Incident, alert: Alert) -> bool:
-    known = incident.alerts.get(alert.fingerprint)
-    return known is not None and known.firing and known.starts_at == alert.starts_at
+def _waits(alerts: KnownAlerts) -> bool:
+    return bool(alerts.firing or alerts.unlisted)
 
 
-def _gone(incident: Incident, signal: AlertsReported) -> tuple[str, ...]:
-    """Alerts that resolved: those that say so, and all of a group that is resolved as a whole. Missing is not
-    resolved.
-    """
-    listed = {alert.fingerprint for alert in signal.alerts if alert.status == "resolved"}
-    whole = signal.group_status == "resolved"
+def _after(incident: Incident, events: Iterable[Event], now: datetime) -> Incident:
+    return reduce(lambda state, event: evolve(state, event, now), events, incident)
 
-    def resolves(fingerprint: str, alert: AlertState) -> bool:
-        waited_for = alert.firing or fingerprint in incident.muted
-        return waited_for and (fingerprint in listed or (whole and alert.group == signal.group))
 
-    inherited = (fingerprint for fingerprint in incident.muted if fingerprint not in incident.alerts)
-    return (
-        *(fingerprint for fingerprint, alert in incident.alerts.items() if resolves(fingerprint, alert)),
-        *(fingerprint for fingerprint in inherited if fingerprint in listed),
-    )
+def _joined(signal: AlertsReported, alerts: tuple[Alert, ...], policy: Policy, now: datetime) -> AlertsJoined:
+    due = now + policy.stale_after
+    return AlertsJoined(group=signal.group, alerts=alerts, received_at=signal.received_at, stale_due=due)
+
+
+def _resolved(known: KnownAlerts, signal: AlertsReported) -> list[Event]:
+    gone = _ended(known, signal)
+    return [AlertsResolved(fingerprints=gone, received_at=signal.received_at)] if gone else []
+
+
+def _ended(known: KnownAlerts, signal: AlertsReported) -> tuple[str, ...]:
+    """Alerts that resolved: those that say so, and all of a group that is resolved as a whole."""
+    listed = [alert.fingerprint for alert in signal.alerts if alert.status == "resolved"]
+    whole = signal.group if signal.group_status == "resolved" else None
+    return known.ended_by(listed, whole, signal.received_at)
 
 
 def _truncation(incident: Incident, signal: AlertsReported) -> list[Event]:
     unlisted = signal.truncated > 0 and signal.group_status == "firing"
-    if unlisted == (signal.group in incident.unlisted):
+    if unlisted == (signal.group in incident.alerts.unlisted):
         return []
     return [GroupTruncated(group=signal.group, unlisted=unlisted)]
 
 
-def _raised(
-    incident: Incident, signal: AlertsReported, policy: Policy, now: datetime, *, pages: bool = True
-) -> list[Event]:
-    found = signal.classification
-    return (
-        escalation.to_severity(incident, found.severity, found.why, policy, now, pages=pages) if _fires(signal) else []
-    )
-
-
-def _fires(signal: AlertsReported) -> bool:
-    return any(alert.status == "firing" for alert in signal.alerts)
-
-
-def _planned(incident: Incident, signal: AlertsReported) -> list[Event]:
+def _planned(incident: Incident, signal: AlertsReported, firing: tuple[Alert, ...]) -> list[Event]:
     """What is waited for now: this group's conditions replace its former ones; those of other groups go on."""
     theirs = [pending for pending in incident.pending if pending.group != signal.group]
-    ours = [replace(pending, group=signal.group) for pending in signal.classification.pending] if _fires(signal) else []
+    ours = [replace(pending, group=signal.group) for pending in signal.classification.pending] if firing else []
     pending = tuple(sorted([*theirs, *ours], key=lambda pending: (pending.due_at, pending.severity.rank)))
     return [] if pending == incident.pending else [ReclassificationPlanned(pending=pending)]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from models.deadlines import Deadline, DeadlineStatus
+from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
 from models.events import AlertsJoined
 from models.feed import FeedEntry, FeedRecord
 from models.review import Review
-from models.state import POSTMORTEM, Incident
+from models.state import Incident
 from models.step import Logged, State, Step
 
 _ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
@@ -108,7 +108,7 @@ class MemoryStore:
             entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group
         ]
         prints = {alert.fingerprint for event in joined for alert in event.alerts}
-        return [one.key for one in self.incidents_by_id.values() if one.is_open and prints & set(one.alerts)]
+        return [one.key for one in self.incidents_by_id.values() if one.is_open and prints & set(one.alerts.states)]
 
     # --- deadlines
 

@@ -63,6 +63,7 @@ class World:
     def __post_init__(self) -> None:
         self.policy: Policy = parse_policy(self.text, "policy.yaml")
         self.version = policy_version(self.text)
+        self._policies = {self.version: self.policy}
         self.store = MemoryStore(lambda: self.now)
         self.queue: list[Outgoing] = []
         self.redeliver = 1
@@ -83,8 +84,9 @@ class World:
         started: datetime | None = None,
         group_status: str | None = None,
         truncated: int = 0,
+        late: timedelta = timedelta(0),
     ) -> None:
-        """A webhook of Alertmanager with one alert per pod."""
+        """A webhook of Alertmanager with one alert per pod; `late` is how long ago it was received."""
         alerts = [
             {
                 "status": status,
@@ -114,7 +116,7 @@ class World:
             "alerts": alerts,
         }
         self._webhooks += 1
-        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now)
+        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now - late)
         self._tell(webhook_record("alertmanager.webhooks", stamp, group, json.dumps(body).encode()))
 
     def garbage(self, body: bytes) -> None:
@@ -138,8 +140,8 @@ class World:
     def set_severity(self, severity: Severity, reason: str = "because", by: str = "ana") -> None:
         self._command(SeverityRequested, by=by, severity=severity, reason=reason)
 
-    def declare(self, severity: Severity = Severity.SEV1, by: str = "ana") -> None:
-        key = f"declared/{uuid.uuid4()}"
+    def declare(self, severity: Severity = Severity.SEV1, by: str = "ana", key: str | None = None) -> None:
+        key = key or f"declared/{uuid.uuid4()}"
         signal = IncidentDeclared(
             id=uuid.uuid4(),
             key=key,
@@ -174,6 +176,11 @@ class World:
 
     def complete_postmortem(self) -> None:
         self._review(PostmortemCompleted, by="ana", url="https://wiki.example/postmortem")
+
+    def adopt(self, text: str) -> None:
+        """Another policy is in force from now on."""
+        self.policy, self.version = parse_policy(text, "policy.yaml"), policy_version(text)
+        self._policies[self.version] = self.policy
 
     def advance(self, **span: float) -> None:
         """Steps the clock to every deadline and retry on the way, and lets everything happen that follows."""
@@ -298,4 +305,4 @@ class World:
         return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack")
 
     async def of(self, version: str | None) -> Policy:
-        return self.policy
+        return self._policies.get(version or self.version, self.policy)

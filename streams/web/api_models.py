@@ -81,7 +81,7 @@ class IncidentView(BaseModel):
         return cls(
             **{name: getattr(incident, name) for name in _SAME},
             level=incident.pages[-1].level if incident.pages else None,
-            alerts=len(incident.alerts),
+            alerts=incident.alerts.count,
             firing=len(incident.firing),
             pages=[PageView.model_validate(page, from_attributes=True) for page in incident.pages],
             deadlines=sorted(
