@@ -1,15 +1,16 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one question (who had alerts of this group?), asked only for a resolved group, which resolves also
-what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. Never opens or changes
-an incident.
+Stateless but for one note (which incidents had alerts of which group), taken before they are told of them and asked
+for when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
+Alertmanager that was killed. Never opens or changes an incident.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from models import webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
@@ -23,8 +24,17 @@ TITLE, SUMMARY = 300, 2000
 
 LONGEST_LINK = 2000
 
-KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
-"""The keys of the open incidents that have alerts of a group."""
+
+class Groups(Protocol):
+    """Which incident keys have been told of alerts of which group."""
+
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
+        """Notes pairs of group and incident key, durably."""
+        ...
+
+    async def keys_of_group(self, group: str) -> Iterable[str]:
+        """Every key that may still wait for alerts of the group, also where its incident has not been opened yet."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +44,55 @@ class TriagePorts:
     policy: Policy
     policy_version: str
     publish: Publish
-    keys_of_group: KeysOfGroup
+    groups: Groups
     signals_topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One webhook and its signals; a probe has no group."""
+
+    group: AlertGroup | None
+    signals: Sequence[Signal]
 
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    signals = [signal for record in batch for signal in await _signals(record, ports)]
+    heard = [_heard(record, ports) for record in batch]
+    told = {pair for one in heard for pair in _fires_in(one)}
+    if told:
+        await ports.groups.remember_groups(told)
+    signals = [signal for one in heard for signal in (*one.signals, *await _unlisted(one, ports))]
     await ports.publish(
         [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
     )
 
 
-async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
+def _heard(record: Record, ports: TriagePorts) -> _Heard:
     stamp = webhook_record.read_stamp(record)
     if stamp.probe:
-        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")]
+        return _Heard(None, [PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")])
     if record.value is None:
         message = "the record has no value"
         raise Unreadable(message)
     group = read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
-    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version))
-    if group.status == "resolved":
-        told = {signal.key for signal in reported}
-        others = await ports.keys_of_group(_group_of(group))
-        reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]
-    return reported
+    return _Heard(group, signals_of(group, ports.policy, ports.policy_version))
+
+
+def _fires_in(heard: _Heard) -> list[tuple[str, str]]:
+    if heard.group is None or heard.group.status != "firing":
+        return []
+    return [(_group_of(heard.group), signal.key) for signal in heard.signals]
+
+
+async def _unlisted(heard: _Heard, ports: TriagePorts) -> list[Signal]:
+    """Tells the other incidents that had alerts of a group which resolved as a whole."""
+    group = heard.group
+    if group is None or group.status != "resolved":
+        return []
+    told = {signal.key for signal in heard.signals}
+    others = await ports.groups.keys_of_group(_group_of(group))
+    return [_listing_none(group, key, ports) for key in sorted(set(others) - told)]
 
 
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:
@@ -105,7 +138,7 @@ def _reported(
     )
 
 
-def _unlisted(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
+def _listing_none(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
     """Tells an incident that a group of its alerts has resolved, although the message lists none of them."""
     return AlertsReported(
         id=uuid.uuid5(group.webhook_id, key),

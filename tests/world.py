@@ -69,6 +69,7 @@ class World:
         self.redeliver = 1
         """How often every record is delivered: 2 tells the story with every record redelivered."""
         self._webhooks = 0
+        self._held: list[Outgoing] | None = None
 
     # --- what happens
 
@@ -177,6 +178,15 @@ class World:
     def complete_postmortem(self) -> None:
         self._review(PostmortemCompleted, by="ana", url="https://wiki.example/postmortem")
 
+    def hold_signals(self) -> None:
+        """The lifecycle falls behind: signals wait in their topic until `release_signals`."""
+        self._held = []
+
+    def release_signals(self) -> None:
+        """The lifecycle catches up."""
+        self.queue, self._held = [*(self._held or []), *self.queue], None
+        self._settle()
+
     def adopt(self, text: str) -> None:
         """Another policy is in force from now on."""
         self.policy, self.version = parse_policy(text, "policy.yaml"), policy_version(text)
@@ -250,6 +260,9 @@ class World:
             quiet = True
             while self.queue:
                 record = self.queue.pop(0)
+                if self._held is not None and record.topic == "incident.signals":
+                    self._held.append(record)
+                    continue
                 for _ in range(self.redeliver):
                     await self._handle(record)
                 quiet = False
@@ -292,9 +305,7 @@ class World:
 
     @property
     def _triage(self) -> triage.TriagePorts:
-        return triage.TriagePorts(
-            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals"
-        )
+        return triage.TriagePorts(self.policy, self.version, self._publish, self.store, "incident.signals")
 
     @property
     def _lifecycle(self) -> lifecycle.LifecyclePorts:
