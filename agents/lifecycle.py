@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from agents.ports import Loaded, PolicyBook, Store
 from models import incident
 from models.deliveries import Provider
-from models.policy import Policy
+from models.generation import governing
 from models.records import Outgoing, Publish, Record
-from models.signals import AlertsReported, IncidentDeclared, Signal, decode_signal
+from models.signals import Signal, decode_signal
 from models.state import Incident
 from models.step import Folded, finish, fold
 
@@ -53,18 +52,8 @@ async def _fold(signals: Sequence[Signal], loaded: Loaded[Incident], policies: P
         fresh.discard(signal.id)
         state = states.get(signal.key)
         at = max(loaded.now, state.last_at) if state else loaded.now
-        policy = await _policy(state, signal, at, policies)
+        policy = await policies.of(governing(state, signal, at))
         folded = fold(state, signal, incident.decide(state, signal, policy, at), policy, at)
         if folded.after is not None:
             states[signal.key] = folded.after
         yield folded
-
-
-async def _policy(state: Incident | None, signal: Signal, at: datetime, policies: PolicyBook) -> Policy:
-    """The policy in force at opening is the incident's; a new generation takes the one that came with its signal."""
-    offered = signal.policy_version if isinstance(signal, AlertsReported | IncidentDeclared) else None
-    if state is None:
-        return await policies.of(offered)
-    kept = await policies.of(state.policy_version)
-    over = state.resolved_at is not None and at - state.resolved_at > kept.reopen_within
-    return await policies.of(offered) if offered and over else kept

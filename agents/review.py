@@ -12,20 +12,19 @@ from dataclasses import dataclass
 
 from agents.ports import PolicyBook, Store
 from models import review
-from models.deadlines import deadline_id
+from models.deadlines import POSTMORTEM, deadline_id
 from models.deliveries import Provider
 from models.events import IncidentReopened, IncidentResolved
 from models.feed import KINDS, FeedRecord, decode_feed
 from models.records import Outgoing, Publish, Record
 from models.review import Review
-from models.signals import (
+from models.review_signals import (
     ActionItemRequested,
     PostmortemRequired,
     PostmortemWithdrawn,
     ReviewSignal,
     decode_review_signal,
 )
-from models.state import POSTMORTEM
 from models.step import Step, step_review
 
 _ENDINGS = frozenset({b"incident_resolved", b"incident_reopened"})

@@ -1,18 +1,19 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for two questions. Who had alerts of this group? Asked only for a resolved group, which resolves also
-what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. And what a policy's
-queries give, asked once for a whole batch; what comes back stays in the signal, and what does not holds up nobody.
-Never opens or changes an incident.
+Stateless but for one note (which incidents had alerts of which group), taken before they are told of them and asked
+for when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
+Alertmanager that was killed. What a policy's queries give is asked once for a whole batch; what comes back stays in
+the signal, and what does not holds up nobody. Never opens or changes an incident.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 from models import webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
@@ -27,8 +28,17 @@ TITLE, SUMMARY = 300, 2000
 
 LONGEST_LINK = 2000
 
-KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
-"""The keys of the open incidents that have alerts of a group."""
+
+class Groups(Protocol):
+    """Which incident keys have been told of alerts of which group."""
+
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
+        """Notes pairs of group and incident key, durably."""
+        ...
+
+    async def keys_of_group(self, group: str) -> Iterable[str]:
+        """Every key that may still wait for alerts of the group, also where its incident has not been opened yet."""
+        ...
 
 
 Lookup = Callable[[Sequence[str], timedelta], Awaitable[Answers]]
@@ -47,16 +57,28 @@ class TriagePorts:
     policy: Policy
     policy_version: str
     publish: Publish
-    keys_of_group: KeysOfGroup
+    groups: Groups
     signals_topic: str
     lookup: Lookup = nobody_to_ask
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One webhook and its signals; a probe has no group."""
+
+    group: AlertGroup | None
+    signals: Sequence[Signal]
+
+
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    groups = [_read(record) for record in batch]
-    answers = await _answers([group for group in groups if isinstance(group, AlertGroup)], ports)
-    signals = [signal for group in groups for signal in await _signals(group, answers, ports)]
+    read = [_read(record) for record in batch]
+    answers = await _answers([group for group in read if isinstance(group, AlertGroup)], ports)
+    heard = [_heard(one, answers, ports) for one in read]
+    told = {pair for one in heard for pair in _fires_in(one)}
+    if told:
+        await ports.groups.remember_groups(told)
+    signals = [signal for one in heard for signal in (*one.signals, *await _unlisted(one, ports))]
     await ports.publish(
         [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
     )
@@ -78,15 +100,26 @@ async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
     return await ports.lookup(queries, ports.policy.classification.answer_within) if queries else {}
 
 
-async def _signals(group: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> list[Signal]:
-    if isinstance(group, PathProbed):
-        return [group]
-    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version, answers))
-    if group.status == "resolved":
-        told = {signal.key for signal in reported}
-        others = await ports.keys_of_group(_group_of(group))
-        reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]
-    return reported
+def _heard(read: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> _Heard:
+    if isinstance(read, PathProbed):
+        return _Heard(None, [read])
+    return _Heard(read, signals_of(read, ports.policy, ports.policy_version, answers))
+
+
+def _fires_in(heard: _Heard) -> list[tuple[str, str]]:
+    if heard.group is None or heard.group.status != "firing":
+        return []
+    return [(_group_of(heard.group), signal.key) for signal in heard.signals]
+
+
+async def _unlisted(heard: _Heard, ports: TriagePorts) -> list[Signal]:
+    """Tells the other incidents that had alerts of a group which resolved as a whole."""
+    group = heard.group
+    if group is None or group.status != "resolved":
+        return []
+    told = {signal.key for signal in heard.signals}
+    others = await ports.groups.keys_of_group(_group_of(group))
+    return [_listing_none(group, key, ports) for key in sorted(set(others) - told)]
 
 
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:
@@ -134,7 +167,7 @@ def _reported(
     )
 
 
-def _unlisted(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
+def _listing_none(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
     """Tells an incident that a group of its alerts has resolved, although the message lists none of them."""
     return AlertsReported(
         id=uuid.uuid5(group.webhook_id, key),

@@ -15,6 +15,12 @@ from enum import StrEnum
 Deadlines = Mapping[str, "Deadline"]
 """The armed deadlines of one incident or review, by name. At most one of a name is armed at a time."""
 
+ACKNOWLEDGE = "acknowledge"
+RECLASSIFY = "reclassify"
+STALE = "stale"
+POSTMORTEM = "postmortem"
+"""Armed by the resolving transaction itself; answered by the review."""
+
 
 class DeadlineStatus(StrEnum):
     """pending → claimed (a lease) → fired; or pending/claimed → cancelled | superseded."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from models.events import EscalationExhausted, Event, LevelPaged, PageFailed, PageReason, PageReceived
+from models.events import EscalationExhausted, Event, LevelPaged, PageFailed, PageReason, PageReceived, SeverityChanged
 from models.policy import Policy
+from models.severity import Severity
 from models.signals import DeliveryReported
 from models.state import Incident
 
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""
 
-__all__ = ["PageReason", "escalated", "next_level", "page", "reported"]
+__all__ = ["PageReason", "escalated", "next_level", "page", "reported", "to_severity"]
+
+TOCSIN = "tocsin"
+"""Who did it when no person did."""
 
 
 def page(  # noqa: PLR0913 (a page is: of what, whom, why, by whom, with which clock)
@@ -41,7 +45,7 @@ def next_level(incident: Incident, reason: PageReason, policy: Policy, now: date
     step = incident.step + 1
     if step >= len(policy.escalation.levels) * policy.escalation.rounds:
         return EscalationExhausted(pages=len(incident.pages))
-    return page(incident, step, reason, "tocsin", _clock(incident, policy), policy, now)
+    return page(incident, step, reason, TOCSIN, _clock(incident, policy), policy, now)
 
 
 def escalated(incident: Incident, level: str | None, by: str, policy: Policy, now: datetime) -> list[Event]:
@@ -56,6 +60,25 @@ def escalated(incident: Incident, level: str | None, by: str, policy: Policy, no
     else:
         step = 0
     return [page(incident, step, "escalated", by, _clock(incident, policy), policy, now)]
+
+
+def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
+    incident: Incident,
+    severity: Severity,
+    why: tuple[str, ...],
+    policy: Policy,
+    now: datetime,
+    *,
+    by: str = TOCSIN,
+    pages: bool = True,
+) -> list[Event]:
+    """A new severity with the priority that the matrix makes of it; a page, where that is more urgent. POLICY 4."""
+    priority = policy.priority(severity, incident.tier)
+    events: list[Event] = [SeverityChanged(severity=severity, priority=priority, why=why, by=by)]
+    if pages and policy.pages(priority) and (not policy.pages(incident.priority) or priority < incident.priority):
+        clock = policy.acknowledgement_clock(severity, priority)
+        events.append(page(incident, 0, "severity raised", by, clock, policy, now))
+    return events
 
 
 def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: datetime) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Events: what we decided, in the past tense. The log of them is the audit trail and the incident's timeline.
+"""Events of an incident: what we decided, in the past tense. Their log is the audit trail and the timeline.
 
 An event carries everything that its meaning needs (due times, levels), so that folding the log gives the state
 without the policy. Owns their wire form (JSON); never what follows from them.
@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
+from models.known_alerts import MutedAlert
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
 from models.signals import Stage, Via
 
@@ -61,6 +62,7 @@ class AlertsJoined:
     kind: Literal["alerts_joined"] = "alerts_joined"
     group: str
     alerts: tuple[Alert, ...]
+    received_at: datetime
     stale_due: datetime
 
 
@@ -87,16 +89,17 @@ class AlertsResolved:
 
     kind: Literal["alerts_resolved"] = "alerts_resolved"
     fingerprints: tuple[str, ...]
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsMuted:
-    """Alerts that a person's resolve silenced (fingerprint → startsAt) until they have been seen resolved; a new
+    """Alerts that a person's resolve silenced (by fingerprint) until they have been seen resolved; a new
     generation begins with those of the one before.
     """
 
     kind: Literal["alerts_muted"] = "alerts_muted"
-    alerts: Mapping[str, datetime]
+    alerts: Mapping[str, MutedAlert]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +206,8 @@ class IncidentResolved:
     by: str
     via: Via
     note: str
+    reopen_until: datetime
+    """Until then an alert that fires again reopens it."""
     postmortem_due: datetime | None
     postmortem_owner: str
 
@@ -237,102 +242,9 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemOpened:
-    """Somebody owes a postmortem by `due_at`. POLICY 22."""
-
-    kind: Literal["postmortem_opened"] = "postmortem_opened"
-    incident_id: uuid.UUID
-    number: str
-    title: str
-    severity: Severity
-    owner: str
-    due_at: datetime
-    remind_at: datetime
-    deadline_id: uuid.UUID
-    """Of the deadline that the resolving transaction armed."""
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemSuspended:
-    """The incident was reopened; its postmortem is due after it is resolved again."""
-
-    kind: Literal["postmortem_suspended"] = "postmortem_suspended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemClosed:
-    """The postmortem was held."""
-
-    kind: Literal["postmortem_closed"] = "postmortem_closed"
-    by: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionItemAdded:
-    """Somebody has something to do by `due_at`. POLICY 24."""
-
-    kind: Literal["action_item_added"] = "action_item_added"
-    incident_id: uuid.UUID
-    number: str
-    item_id: uuid.UUID
-    title: str
-    owner: str
-    due_at: datetime
-    remind_at: datetime
-    priority: Priority
-    by: str
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionItemDone:
-    """It was done."""
-
-    kind: Literal["action_item_done"] = "action_item_done"
-    item_id: uuid.UUID
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerReminded:
-    """An owner is told that something is due soon or overdue; `next_due` is when they are told again, if ever."""
-
-    kind: Literal["owner_reminded"] = "owner_reminded"
-    subject: str
-    """`postmortem` or the id of an action item."""
-    owner: str
-    overdue: bool
-    next_due: datetime | None
-
-
-ReviewEvent = (
-    PostmortemOpened
-    | PostmortemSuspended
-    | PostmortemClosed
-    | ActionItemAdded
-    | ActionItemDone
-    | OwnerReminded
-    | DeadlinePassed
-)
-
-_BY_TYPE: dict[type, TypeAdapter[Any]] = {cls: TypeAdapter(cls) for cls in {*get_args(Event), *get_args(ReviewEvent)}}
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
-_REVIEW_EVENTS: TypeAdapter[ReviewEvent] = TypeAdapter(Annotated[ReviewEvent, Field(discriminator="kind")])
-
-
-def encode_event(event: Event | ReviewEvent) -> bytes:
-    """JSON, as it stands in the log and on `incident.events`."""
-    return _BY_TYPE[type(event)].dump_json(event)
 
 
 def decode_event(value: bytes | str) -> Event:
     """An event of an incident's log."""
     return _EVENTS.validate_json(value)
-
-
-def decode_review_event(value: bytes | str) -> ReviewEvent:
-    """An event of a review's log."""
-    return _REVIEW_EVENTS.validate_json(value)

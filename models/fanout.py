@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.deadlines import POSTMORTEM
 from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
 from models.events import (
     Acknowledged,
@@ -24,16 +25,16 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
-    OwnerReminded,
     PageFailed,
-    ReviewEvent,
     SeverityChanged,
     UpdatePosted,
 )
+from models.page import Page
 from models.policy import Policy
 from models.review import Review
+from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
-from models.state import POSTMORTEM, Incident, Page
+from models.state import Incident
 
 _K = DeliveryKind
 _Told = tuple[DeliveryKind, Message | None, Page | None]
@@ -202,7 +203,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         next_update_due=at + update_within if update_within and incident.is_open else None,
         level=incident.pages[-1].level if incident.pages else None,
         firing=len(incident.firing),
-        alerts=len(incident.alerts),
+        alerts=incident.alerts.count,
         links=incident.links,
         slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,

@@ -12,29 +12,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
-from models.deadlines import Deadline, deadline_id
-from models.events import (
+from models.deadlines import POSTMORTEM, Deadline, deadline_id
+from models.events import DeadlinePassed
+from models.policy import Policy
+from models.review_events import (
     ActionItemAdded,
     ActionItemDone,
-    DeadlinePassed,
     OwnerReminded,
     PostmortemClosed,
     PostmortemOpened,
     PostmortemSuspended,
     ReviewEvent,
 )
-from models.policy import Policy
-from models.severity import Priority, Severity
-from models.signals import (
+from models.review_signals import (
     ActionItemCompleted,
     ActionItemRequested,
-    DeadlineReached,
     PostmortemCompleted,
     PostmortemRequired,
     PostmortemWithdrawn,
     ReviewSignal,
 )
-from models.state import POSTMORTEM, CorruptLogError
+from models.severity import Priority, Severity
+from models.signals import DeadlineReached
+from models.state import CorruptLogError
 
 REMINDER = "reminder"
 """Suffix of the deadlines that precede a due date or repeat after it: `postmortem/reminder`, `<item id>/reminder`."""

@@ -10,16 +10,15 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter
 
-from models.alert import Alert, AlertStatus, explain
+from models import wire
+from models.alert import Alert, AlertStatus
 from models.deliveries import DeliveryKind, Provider
-from models.records import Unreadable
 from models.severity import Classification, Priority, ServiceTier, Severity
 
-_T = TypeVar("_T")
 Via = Literal["api", "cli", "pagerduty", "slack", "alertmanager", "tocsin"]
 Stage = Literal["investigating", "identified", "monitoring", "resolved"]
 """Of the status page. POLICY 18."""
@@ -31,14 +30,16 @@ def _storable(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Signal:
+class AnySignal:
+    """What all signals have: whom they are for, and an id of their own."""
+
     id: uuid.UUID
     key: Annotated[str, AfterValidator(_storable)]
     """The incident key; for a review signal the incident's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertsReported(_Signal):
+class AlertsReported(AnySignal):
     """Alerts of one webhook that belong to one incident, as triage classified them."""
 
     kind: Literal["alerts_reported"] = "alerts_reported"
@@ -60,7 +61,7 @@ class AlertsReported(_Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentDeclared(_Signal):
+class IncidentDeclared(AnySignal):
     """A person says that there is an incident. POLICY 40."""
 
     kind: Literal["incident_declared"] = "incident_declared"
@@ -77,21 +78,23 @@ class IncidentDeclared(_Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Command(_Signal):
+class Command(AnySignal):
+    """A person wants something of an incident."""
+
     incident_id: uuid.UUID
     by: str
     via: Via
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcknowledgeRequested(_Command):
+class AcknowledgeRequested(Command):
     """Somebody takes the incident."""
 
     kind: Literal["acknowledge_requested"] = "acknowledge_requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EscalateRequested(_Command):
+class EscalateRequested(Command):
     """Somebody wants the next level, or the named one, to be paged now."""
 
     kind: Literal["escalate_requested"] = "escalate_requested"
@@ -99,7 +102,7 @@ class EscalateRequested(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResolveRequested(_Command):
+class ResolveRequested(Command):
     """Somebody says that it is over."""
 
     kind: Literal["resolve_requested"] = "resolve_requested"
@@ -107,7 +110,7 @@ class ResolveRequested(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRequested(_Command):
+class UpdateRequested(Command):
     """Somebody tells the others where things stand. POLICY 12, 16, 18."""
 
     kind: Literal["update_requested"] = "update_requested"
@@ -118,7 +121,7 @@ class UpdateRequested(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeverityRequested(_Command):
+class SeverityRequested(Command):
     """Somebody changes the severity, up or down, and says why. POLICY 6."""
 
     kind: Literal["severity_requested"] = "severity_requested"
@@ -127,7 +130,7 @@ class SeverityRequested(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadlineReached(_Signal):
+class DeadlineReached(AnySignal):
     """A deadline of the ledger came due."""
 
     kind: Literal["deadline_reached"] = "deadline_reached"
@@ -137,7 +140,7 @@ class DeadlineReached(_Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryReported(_Signal):
+class DeliveryReported(AnySignal):
     """How a page fared: confirmed by the provider, refused for good, or not through for too long."""
 
     kind: Literal["delivery_reported"] = "delivery_reported"
@@ -152,7 +155,7 @@ class DeliveryReported(_Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathProbed(_Signal):
+class PathProbed(AnySignal):
     """Tocsin's own heartbeat: travels the whole path and changes nothing."""
 
     kind: Literal["path_probed"] = "path_probed"
@@ -172,94 +175,14 @@ Signal = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemRequired(_Signal):
-    """An incident that needs a postmortem was resolved. POLICY 22."""
-
-    kind: Literal["postmortem_required"] = "postmortem_required"
-    incident_id: uuid.UUID
-    number: str
-    title: str
-    severity: Severity
-    owner: str
-    resolved_at: datetime
-    due_at: datetime
-    deadline_id: uuid.UUID
-    """Of the deadline that the resolving transaction armed."""
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemWithdrawn(_Signal):
-    """The incident was reopened, so its postmortem has to wait."""
-
-    kind: Literal["postmortem_withdrawn"] = "postmortem_withdrawn"
-    incident_id: uuid.UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostmortemCompleted(_Command):
-    """The postmortem has been held and written down at `url`."""
-
-    kind: Literal["postmortem_completed"] = "postmortem_completed"
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionItemRequested(_Command):
-    """Somebody adds an action item. POLICY 24."""
-
-    kind: Literal["action_item_requested"] = "action_item_requested"
-    number: str
-    title: str
-    owner: str
-    due_at: datetime
-    priority: Priority
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionItemCompleted(_Command):
-    """Somebody reports an action item as done."""
-
-    kind: Literal["action_item_completed"] = "action_item_completed"
-    item_id: uuid.UUID
-
-
-ReviewSignal = (
-    PostmortemRequired
-    | PostmortemWithdrawn
-    | PostmortemCompleted
-    | ActionItemRequested
-    | ActionItemCompleted
-    | DeadlineReached
-)
-
 _SIGNALS: TypeAdapter[Signal] = TypeAdapter(Annotated[Signal, Field(discriminator="kind")])
-_REVIEW_SIGNALS: TypeAdapter[ReviewSignal] = TypeAdapter(Annotated[ReviewSignal, Field(discriminator="kind")])
-_BY_TYPE = {cls: TypeAdapter(cls) for cls in (*get_args(Signal), *get_args(ReviewSignal))}
 
 
-def encode_signal(signal: Signal | ReviewSignal) -> bytes:
+def encode_signal(signal: AnySignal) -> bytes:
     """JSON, as it stands on the topic."""
-    return _BY_TYPE[type(signal)].dump_json(signal)
+    return wire.encode(signal)
 
 
 def decode_signal(value: bytes | None) -> Signal:
     """A record of `incident.signals`. Raises Unreadable."""
-    return _decode(_SIGNALS, value)
-
-
-def decode_review_signal(value: bytes | None) -> ReviewSignal:
-    """A record of `review.signals`. Raises Unreadable."""
-    return _decode(_REVIEW_SIGNALS, value)
-
-
-def _decode(adapter: TypeAdapter[_T], value: bytes | None) -> _T:
-    if value is None:
-        message = "the record has no value"
-        raise Unreadable(message)
-    try:
-        return adapter.validate_json(value)
-    except ValidationError as error:
-        raise Unreadable(explain(error)) from None
+    return wire.decode(_SIGNALS, value)

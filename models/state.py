@@ -9,12 +9,12 @@ models/incident.py.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
-from models.deadlines import Deadline, deadline_id
+from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
     AlertsJoined,
@@ -36,40 +36,16 @@ from models.events import (
     SeverityChanged,
     UpdatePosted,
 )
+from models.known_alerts import KnownAlerts
+from models.page import Page, with_fate
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
 from models.signals import Stage
 
 Status = Literal["triggered", "acknowledged", "resolved"]
 
-ACKNOWLEDGE = "acknowledge"
-RECLASSIFY = "reclassify"
-STALE = "stale"
-POSTMORTEM = "postmortem"
-"""Armed here, by the resolving transaction itself; answered by the review."""
-
 
 class CorruptLogError(AssertionError):
     """The log holds an event that cannot follow from the ones before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertState:
-    """What an incident remembers of one alert; its labels are in the log."""
-
-    firing: bool
-    starts_at: datetime
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of one level. `dedup_key` is PagerDuty's and never reused."""
-
-    ordinal: int
-    level: str
-    routing_key: str
-    received: bool = False
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +82,15 @@ class Incident:
     """Who acknowledged last; not forgotten when a level is paged again."""
     resolved_at: datetime | None = None
     resolved_by: str | None = None
+    reopen_until: datetime | None = None
+    """Until when it is this generation that an alert reopens."""
     last_update_at: datetime | None = None
     alertname: str = ""
     """Of its first alert; empty where a person declared it."""
     step: int = 0
     pages: tuple[Page, ...] = ()
     pending: tuple[PendingSeverity, ...] = ()
-    alerts: Mapping[str, AlertState] = field(default_factory=dict)
-    unlisted: frozenset[str] = frozenset()
-    """Groups that hold firing alerts which they do not list."""
-    muted: Mapping[str, datetime] = field(default_factory=dict)
+    alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
 
     @property
@@ -123,10 +98,14 @@ class Incident:
         """True until it is resolved."""
         return self.status != "resolved"
 
+    def is_over(self, now: datetime) -> bool:
+        """True once an alert no longer reopens it: from then on a new generation begins."""
+        return self.reopen_until is not None and now > self.reopen_until
+
     @property
     def firing(self) -> list[str]:
         """Fingerprints of the alerts that fire."""
-        return [fingerprint for fingerprint, alert in self.alerts.items() if alert.firing]
+        return self.alerts.firing
 
     @property
     def current_page(self) -> Page | None:
@@ -183,11 +162,11 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case AlertsSeen(stale_due=due) | AlertsWentStale(stale_due=due):
             return _arm(incident, STALE, due)
         case GroupTruncated(group=group, unlisted=unlisted):
-            return replace(incident, unlisted=incident.unlisted | {group} if unlisted else incident.unlisted - {group})
-        case AlertsResolved(fingerprints=fingerprints):
-            return _alerts_resolved(incident, fingerprints)
+            return replace(incident, alerts=incident.alerts.truncated(group, unlisted=unlisted))
+        case AlertsResolved(fingerprints=fingerprints, received_at=received_at):
+            return replace(incident, alerts=incident.alerts.resolved(fingerprints, received_at))
         case AlertsMuted(alerts=alerts):
-            return replace(incident, muted={**incident.muted, **alerts})
+            return replace(incident, alerts=incident.alerts.muting(alerts))
         case SeverityChanged():
             peak = worst([incident.peak, event.severity])
             return replace(incident, severity=event.severity, peak=peak, priority=event.priority, why=event.why)
@@ -197,10 +176,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case LevelPaged():
             return _paged(incident, event)
         case PageReceived(ordinal=ordinal, acknowledge_due=due):
-            received = _mark(incident, ordinal, received=True)
+            received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
             return received if due is None else _arm(received, ACKNOWLEDGE, due)
         case PageFailed(ordinal=ordinal, final=final):
-            return _mark(incident, ordinal, failed=True) if final else incident
+            return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
             return _disarm(incident, ACKNOWLEDGE)
         case Acknowledged(by=by):
@@ -217,6 +196,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
                 stage="investigating",
                 resolved_at=None,
                 resolved_by=None,
+                reopen_until=None,
                 acknowledged_by=None,
                 acknowledged_at=None,
             )
@@ -241,26 +221,11 @@ def _disarm(incident: Incident, *names: str) -> Incident:
 
 
 def _joined(incident: Incident, event: AlertsJoined) -> Incident:
-    joined = {
-        alert.fingerprint: AlertState(firing=True, starts_at=alert.starts_at, group=event.group)
-        for alert in event.alerts
-    }
+    alerts = incident.alerts.joined(event.alerts, event.group, event.received_at)
     started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
     alertname = incident.alertname or next((alert.labels.get("alertname", "") for alert in event.alerts), "")
-    known = replace(incident, alerts={**incident.alerts, **joined}, started_at=started_at, alertname=alertname)
+    known = replace(incident, alerts=alerts, started_at=started_at, alertname=alertname)
     return _arm(known, STALE, event.stale_due)
-
-
-def _alerts_resolved(incident: Incident, fingerprints: Iterable[str]) -> Incident:
-    gone = set(fingerprints)
-    return replace(
-        incident,
-        alerts={
-            fingerprint: replace(alert, firing=False) if fingerprint in gone else alert
-            for fingerprint, alert in incident.alerts.items()
-        },
-        muted={fingerprint: since for fingerprint, since in incident.muted.items() if fingerprint not in gone},
-    )
 
 
 def _paged(incident: Incident, event: LevelPaged) -> Incident:
@@ -276,16 +241,6 @@ def _paged(incident: Incident, event: LevelPaged) -> Incident:
     return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
 
 
-def _mark(incident: Incident, ordinal: int, *, received: bool = False, failed: bool = False) -> Incident:
-    pages = tuple(
-        replace(page, received=page.received or received, failed=page.failed or failed)
-        if page.ordinal == ordinal
-        else page
-        for page in incident.pages
-    )
-    return replace(incident, pages=pages)
-
-
 def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
     resolved = replace(
         incident,
@@ -293,8 +248,9 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         stage="resolved",
         resolved_at=at,
         resolved_by=event.by,
+        reopen_until=event.reopen_until,
         pending=(),
-        unlisted=frozenset(),
+        alerts=replace(incident.alerts, unlisted=frozenset()),
     )
     quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

@@ -11,10 +11,12 @@ from typing import Generic, TypeVar
 from models import fanout, incident, review
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
-from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged, ReviewEvent
+from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged
 from models.policy import Policy
 from models.review import Review
-from models.signals import DeadlineReached, ReviewSignal, Signal
+from models.review_events import ReviewEvent
+from models.review_signals import ReviewSignal
+from models.signals import DeadlineReached, Signal
 from models.state import Incident
 
 State = TypeVar("State", Incident, Review)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from models.deadlines import Deadline, DeadlineStatus
+from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
-from models.events import AlertsJoined
 from models.feed import FeedEntry, FeedRecord
 from models.review import Review
-from models.state import POSTMORTEM, Incident
+from models.state import Incident
 from models.step import Logged, State, Step
 
 _ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
@@ -80,6 +79,7 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.inbox: set[uuid.UUID] = set()
+        self.groups: set[tuple[str, str]] = set()
         self.incidents_by_id: dict[uuid.UUID, Incident] = {}
         self.reviews_by_key: dict[str, Review] = {}
         self.log: list[tuple[str, Logged]] = []
@@ -104,12 +104,11 @@ class MemoryStore:
     async def reviews(self) -> AsyncIterator[_ReviewTransaction]:
         yield _ReviewTransaction(self)
 
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
+        self.groups |= set(told)
+
     async def keys_of_group(self, group: str) -> list[str]:
-        joined = [
-            entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group
-        ]
-        prints = {alert.fingerprint for event in joined for alert in event.alerts}
-        return [one.key for one in self.incidents_by_id.values() if one.is_open and prints & set(one.alerts)]
+        return [key for known, key in self.groups if known == group]
 
     # --- deadlines
 

@@ -21,14 +21,12 @@ from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provid
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Outgoing, Record, Unreadable
+from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
-    ActionItemCompleted,
-    ActionItemRequested,
     EscalateRequested,
     IncidentDeclared,
-    PostmortemCompleted,
     ResolveRequested,
     SeverityRequested,
     UpdateRequested,
@@ -71,11 +69,13 @@ class World:
     def __post_init__(self) -> None:
         self.policy: Policy = parse_policy(self.text, "policy.yaml")
         self.version = policy_version(self.text)
+        self._policies = {self.version: self.policy}
         self.store = MemoryStore(lambda: self.now)
         self.queue: list[Outgoing] = []
         self.redeliver = 1
         """How often every record is delivered: 2 tells the story with every record redelivered."""
         self._webhooks = 0
+        self._held: list[Outgoing] | None = None
         self.prometheus: Iterator[rates.Answer] = iter(())
         """What it gives to the next batches of questions; after that nobody is there to ask."""
 
@@ -93,8 +93,9 @@ class World:
         started: datetime | None = None,
         group_status: str | None = None,
         truncated: int = 0,
+        late: timedelta = timedelta(0),
     ) -> None:
-        """A webhook of Alertmanager with one alert per pod."""
+        """A webhook of Alertmanager with one alert per pod; `late` is how long ago it was received."""
         alerts = [
             {
                 "status": status,
@@ -124,7 +125,7 @@ class World:
             "alerts": alerts,
         }
         self._webhooks += 1
-        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now)
+        stamp = Stamp(uuid.uuid5(uuid.NAMESPACE_OID, f"webhook/{self._webhooks}"), "prometheus", self.now - late)
         self._tell(webhook_record("alertmanager.webhooks", stamp, group, json.dumps(body).encode()))
 
     def garbage(self, body: bytes) -> None:
@@ -148,8 +149,8 @@ class World:
     def set_severity(self, severity: Severity, reason: str = "because", by: str = "ana") -> None:
         self._command(SeverityRequested, by=by, severity=severity, reason=reason)
 
-    def declare(self, severity: Severity = Severity.SEV1, by: str = "ana") -> None:
-        key = f"declared/{uuid.uuid4()}"
+    def declare(self, severity: Severity = Severity.SEV1, by: str = "ana", key: str | None = None) -> None:
+        key = key or f"declared/{uuid.uuid4()}"
         signal = IncidentDeclared(
             id=uuid.uuid4(),
             key=key,
@@ -184,6 +185,20 @@ class World:
 
     def complete_postmortem(self) -> None:
         self._review(PostmortemCompleted, by="ana", url="https://wiki.example/postmortem")
+
+    def hold_signals(self) -> None:
+        """The lifecycle falls behind: signals wait in their topic until `release_signals`."""
+        self._held = []
+
+    def release_signals(self) -> None:
+        """The lifecycle catches up."""
+        self.queue, self._held = [*(self._held or []), *self.queue], None
+        self._settle()
+
+    def adopt(self, text: str) -> None:
+        """Another policy is in force from now on."""
+        self.policy, self.version = parse_policy(text, "policy.yaml"), policy_version(text)
+        self._policies[self.version] = self.policy
 
     def advance(self, **span: float) -> None:
         """Steps the clock to every deadline and retry on the way, and lets everything happen that follows."""
@@ -262,6 +277,9 @@ class World:
             quiet = True
             while self.queue:
                 record = self.queue.pop(0)
+                if self._held is not None and record.topic == "incident.signals":
+                    self._held.append(record)
+                    continue
                 for _ in range(self.redeliver):
                     await self._handle(record)
                 quiet = False
@@ -304,9 +322,7 @@ class World:
 
     @property
     def _triage(self) -> triage.TriagePorts:
-        return triage.TriagePorts(
-            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals", self._asked
-        )
+        return triage.TriagePorts(self.policy, self.version, self._publish, self.store, "incident.signals", self._asked)
 
     async def _asked(self, queries: Sequence[str], _: timedelta) -> rates.Answers:
         return dict.fromkeys(queries, next(self.prometheus, rates.Answer(None, "nobody is there")))
@@ -320,4 +336,4 @@ class World:
         return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack")
 
     async def of(self, version: str | None) -> Policy:
-        return self.policy
+        return self._policies.get(version or self.version, self.policy)

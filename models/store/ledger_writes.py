@@ -7,9 +7,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
-from models.deadlines import Deadline, DeadlineStatus
+from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.review import Review
-from models.state import POSTMORTEM, Incident
+from models.state import Incident
 from models.store.codec import clean
 from models.store.statements import AnyStep, Row, Rows, Statement
 

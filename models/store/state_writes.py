@@ -12,7 +12,8 @@ from functools import reduce
 from operator import itemgetter
 from typing import cast
 
-from models.events import AlertsJoined, Event, IncidentOpened, encode_event
+from models import wire
+from models.events import Event, IncidentOpened
 from models.review import ActionItem, Review
 from models.state import Incident, evolve
 from models.step import Logged
@@ -79,10 +80,8 @@ _EVENT = Rows(
         "body": "json",
     }
 )
-_GROUP = Rows({"group_id": "text", "incident_key": "text"})
 
 _LOG = _EVENT.insert("event")
-_KEEP_GROUPS = _GROUP.insert("alert_group", "ON CONFLICT DO NOTHING")
 _KEEP_ITEMS = _ITEM.insert("action_item", "ON CONFLICT (id) DO UPDATE SET done_at = excluded.done_at")
 _HANDLED = """
 UPDATE inbox i SET changed = true, at = t.at
@@ -172,7 +171,7 @@ def write(steps: Iterable[AnyStep]) -> Changes:
         rest.append((_LOG, Rows.arrays(_event_row(part, entry) for part in parts for entry in part.events)))
         handled = {part.signal_id: part.events[-1].at for part in parts}
         rest.append((_HANDLED, (list(handled), list(handled.values()))))
-    return Changes(_fence(known), len(known), [*rest, *_projections(last, parts)])
+    return Changes(_fence(known), len(known), [*rest, *_projections(last)])
 
 
 def _parts(step: AnyStep) -> Iterator[_Part]:
@@ -208,19 +207,10 @@ def _fence(known: Sequence[_Part]) -> Statement | None:
     return update, Rows.arrays((*_state_row(one.state), one.read_seq) for one in known)
 
 
-def _projections(last: Iterable[_Part], parts: Iterable[_Part]) -> Iterator[Statement]:
+def _projections(last: Iterable[_Part]) -> Iterator[Statement]:
     reviews = [one.state for one in last if isinstance(one.state, Review)]
     if items := [_item_row(review, item) for review in reviews for item in review.items.values()]:
         yield _KEEP_ITEMS, Rows.arrays(sorted(items, key=itemgetter(0)))
-    groups = {
-        (indexed(entry.event.group), indexed(part.state.key))
-        for part in parts
-        if isinstance(part.state, Incident)
-        for entry in part.events
-        if isinstance(entry.event, AlertsJoined)
-    }
-    if groups:
-        yield _KEEP_GROUPS, Rows.arrays(sorted(groups))
 
 
 def _owner(state: Incident | Review) -> uuid.UUID:
@@ -238,5 +228,5 @@ def _item_row(review: Review, it: ActionItem) -> Row:
 
 def _event_row(part: _Part, entry: Logged) -> Row:
     stream = "incident" if isinstance(part.state, Incident) else "review"
-    body = json_text(encode_event(entry.event))
+    body = json_text(wire.encode(entry.event))
     return part.owner_id, stream, entry.seq, entry.at, entry.event.kind, part.signal_id, body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from models.statuspage import Publication, UnpublishedError
@@ -13,12 +13,22 @@ from models.store.errors import StoreError
 from models.store.feed import EventLog
 from models.store.outbox import Outbox
 from models.store.queries import Queries
+from models.store.statements import Rows
 from models.store.transaction import IncidentTransaction, ReviewTransaction
 
 _KEYS_OF_GROUP = """
-SELECT DISTINCT i.state->>'key' FROM alert_group g JOIN incident i ON i.key = g.incident_key
-WHERE g.group_id = %s AND i.status <> 'resolved' ORDER BY 1
+SELECT g.key FROM alert_group g WHERE g.group_id = %s AND (
+    g.told_at > clock_timestamp() - interval '1 day'
+    OR EXISTS (SELECT FROM incident i WHERE i.key = g.incident_key AND i.status <> 'resolved')
+) ORDER BY g.key
 """
+"""The day is for those whose signals are still under way, and for what a person has silenced in a resolved incident."""
+_GROUPS = Rows({"group_id": "text", "incident_key": "text", "key": "text"})
+_REMEMBER_GROUPS = _GROUPS.insert(
+    "alert_group",
+    "ON CONFLICT (group_id, incident_key) DO UPDATE SET told_at = excluded.told_at "
+    "WHERE alert_group.told_at < excluded.told_at - interval '1 hour'",
+)
 _SAVE_POLICY = "INSERT INTO policy (version, name, text) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _PUBLICATION = tuple(Publication.__dataclass_fields__)
 _PUBLISH = f"""
@@ -62,8 +72,14 @@ class Store:
         async with self._database.transaction() as session:
             yield ReviewTransaction(session)
 
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
+        """Notes which incident keys are about to be told of alerts of which group."""
+        rows = {(indexed(group), indexed(key)): clean(key) for group, key in told}
+        async with self._database.connection() as connection:
+            await connection.execute(_REMEMBER_GROUPS, Rows.arrays((*pair, rows[pair]) for pair in sorted(rows)))
+
     async def keys_of_group(self, group: str) -> list[str]:
-        """Keys of the open incidents that have had alerts of a sender's group."""
+        """Keys that were told of alerts of a sender's group and may still wait for them to resolve."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(_KEYS_OF_GROUP, (indexed(group),))
             return [key for (key,) in await cursor.fetchall()]

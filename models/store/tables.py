@@ -279,3 +279,5 @@ class AlertGroupRow(_Table, table=True):
     __tablename__ = "alert_group"
     group_id: str = _text(key=True)
     incident_key: str = _text(key=True)
+    key: str = _text()
+    told_at: datetime = _instant(default=True)

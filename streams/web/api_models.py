@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models import wire
 from models.deadlines import Deadline
-from models.events import encode_event
 from models.explanation import Reason
 from models.review import ActionItem, Postmortem
 from models.severity import Priority, ServiceTier, Severity
@@ -83,7 +83,7 @@ class IncidentView(BaseModel):
         return cls(
             **{name: getattr(incident, name) for name in _SAME},
             level=incident.pages[-1].level if incident.pages else None,
-            alerts=len(incident.alerts),
+            alerts=incident.alerts.count,
             firing=len(incident.firing),
             pages=[PageView.model_validate(page, from_attributes=True) for page in incident.pages],
             deadlines=sorted(
@@ -110,7 +110,7 @@ class TimelineEntry(BaseModel):
 
     @classmethod
     def of(cls, logged: Logged) -> TimelineEntry:
-        event: dict[str, Any] = json.loads(encode_event(logged.event))
+        event: dict[str, Any] = json.loads(wire.encode(logged.event))
         return cls(seq=logged.seq, at=logged.at, kind=event.pop("kind"), event=event)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from models.deliveries import Delivery, DeliveryKind, Message, PageFacts, Provider, Urgency
 from models.records import Outgoing
 from models.review import ActionItem
-from models.signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
+from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from streams import topics
 from streams.web import api_models as api
 from streams.web import api_requests as requests

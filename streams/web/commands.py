@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse
 
 from models.records import Outgoing, Unreadable
 from models.review import ActionItem
-from models.signals import ReviewSignal, Signal, encode_signal
+from models.review_signals import ReviewSignal
+from models.signals import Signal, encode_signal
 from models.state import Incident
 from models.store.rows import Handled, ReviewOf
 from streams.web.api_models import Accepted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import yaml
@@ -28,12 +28,14 @@ class Desk:
         self.asked: list[Sequence[str]] = []
         self.signals: list[AlertsReported] = []
         self.ports = triage.TriagePorts(
-            parse_policy(yaml.safe_dump(raw), "p"), "v", self.publish, self.keys_of_group, "signals", self.lookup
+            parse_policy(yaml.safe_dump(raw), "p"), "v", self.publish, self, "signals", self.lookup
         )
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         decoded = [decode_signal(record.value) for record in records]
         self.signals += [signal for signal in decoded if isinstance(signal, AlertsReported)]
+
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None: ...
 
     async def keys_of_group(self, group: str) -> Sequence[str]:
         return ()

@@ -301,3 +301,15 @@ def test_a_resolved_group_resolves_all_that_was_last_seen_in_it_even_when_nothin
     world.alert("B", group="shared")
     world.alert("B", group="shared", status="resolved")
     assert {incident.status for incident in world.store.incidents_by_id.values()} == {"resolved"}
+
+
+def test_a_group_that_resolved_while_its_first_report_was_under_way_leaves_a_trace_and_pages_nobody() -> None:
+    """What the last message does not list is reached although no incident has been opened yet. docs/decisions/0017."""
+    world = World()
+    world.hold_signals()
+    world.alert("A", group="shared")
+    world.alert("B", group="shared")
+    world.alert("A", group="shared", status="resolved", truncated=1)
+    world.release_signals()
+    assert [incident.status for incident in world.store.incidents_by_id.values()] == ["resolved"] * 2
+    assert world.pages == []

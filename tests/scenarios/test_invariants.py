@@ -34,9 +34,18 @@ class Life(RuleBasedStateMachine):
         rate=st.sampled_from(["", "0.003", "0.1", "0.3", "0.6", "nonsense"]),
         truncated=st.sampled_from([0, 0, 0, 2]),
         redeliver=st.sampled_from([1, 1, 3]),
+        late=st.sampled_from([0, 0, 0, 45, 600]),
     )
     def webhook(
-        self, pods: list[str], group: str, status: str, severity: str, rate: str, truncated: int, redeliver: int
+        self,
+        pods: list[str],
+        group: str,
+        status: str,
+        severity: str,
+        rate: str,
+        truncated: int,
+        redeliver: int,
+        late: int,
     ) -> None:
         self.world.redeliver = redeliver
         self.world.alert(
@@ -46,7 +55,8 @@ class Life(RuleBasedStateMachine):
             labels={"severity": severity},
             annotations={"error_rate": rate},
             truncated=truncated,
-            started=self.world.now,
+            started=self.world.now - timedelta(seconds=late),
+            late=timedelta(seconds=late),
         )
 
     @precondition(lambda self: self.world.store.incidents_by_id)
@@ -154,5 +164,5 @@ class Life(RuleBasedStateMachine):
                 assert taken == [one for one in planned if one in set(taken)]
 
 
-Life.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+Life.TestCase.settings = settings(max_examples=400, stateful_step_count=30, deadline=None)
 TestLife = Life.TestCase

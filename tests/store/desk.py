@@ -17,6 +17,7 @@ from models.deliveries import Provider
 from models.events import Event
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
+from models.review_signals import ReviewSignal
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
@@ -24,7 +25,6 @@ from models.signals import (
     DeadlineReached,
     EscalateRequested,
     ResolveRequested,
-    ReviewSignal,
     Signal,
     UpdateRequested,
     encode_signal,

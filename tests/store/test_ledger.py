@@ -7,8 +7,9 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from models.review_signals import PostmortemRequired, PostmortemWithdrawn
 from models.severity import Severity
-from models.signals import DeadlineReached, PostmortemRequired, PostmortemWithdrawn
+from models.signals import DeadlineReached
 from tests.store.desk import LEASE, Desk, alerts, reached
 
 DUE = "UPDATE deadline SET due_at = now() - interval '1 s', next_at = now() - interval '1 s' WHERE status = 'pending'"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from models.deliveries import Delivered, Refused
 from models.review import ActionItem, Postmortem
+from models.review_signals import ActionItemCompleted, ActionItemRequested
 from models.severity import Priority, Severity
-from models.signals import ActionItemCompleted, ActionItemRequested
 from models.statuspage import Publication
 from models.store.rows import Figures, Handled, IncidentFilter, Position
 from tests.store.desk import LEASE, T0, Desk, alerts
@@ -165,11 +165,17 @@ async def test_a_policy_stays_as_it_was_first_seen(desk: Desk) -> None:
     assert await desk.store.policy_text("v2") is None
 
 
-async def test_a_group_reaches_the_open_incidents_that_had_its_alerts(desk: Desk) -> None:
-    await desk.handle(alerts("a", group="g"), alerts("b", group="g"), alerts("c", group="other"))
+async def test_a_group_reaches_all_that_were_told_of_its_alerts_also_before_they_have_an_incident(desk: Desk) -> None:
+    await desk.store.remember_groups([("g", "b"), ("g", "a"), ("other", "c")])
+    await desk.store.remember_groups([("g", "a")])
     assert await desk.store.keys_of_group("g") == ["a", "b"]
+    await desk.handle(alerts("a", group="g"), alerts("b", group="g"))
     await desk.resolve("a")
-    assert await desk.store.keys_of_group("g") == ["b"]
+    assert await desk.store.keys_of_group("g") == ["a", "b"]
+    await desk.rows("UPDATE alert_group SET told_at = told_at - interval '25 hours'")
+    assert await desk.store.keys_of_group("g") == ["b"], "what has long resolved needs no news"
+    await desk.store.remember_groups([("g", "a")])
+    assert await desk.store.keys_of_group("g") == ["a", "b"]
 
 
 def publication(incident_id: uuid.UUID, at: datetime) -> Publication:

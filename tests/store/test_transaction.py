@@ -76,7 +76,7 @@ async def test_two_workers_that_open_one_key_make_one_incident(desk: Desk, other
 
 async def test_a_new_generation_that_opens_meanwhile_is_a_conflict(desk: Desk, other_desk: Desk) -> None:
     await desk.handle(alerts(), alerts(status="resolved"))
-    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{resolved_at}', '\"2020-01-01T00:00:00Z\"')")
+    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{reopen_until}', '\"2020-01-01T00:00:00Z\"')")
     async with desk.store.incidents() as transaction:
         late = alerts(name="late")
         loaded = await transaction.begin([(late.id, late.kind, late.key)])
@@ -94,12 +94,12 @@ async def test_a_new_generation_that_opens_meanwhile_is_a_conflict(desk: Desk, o
 async def test_a_step_that_closes_one_generation_and_opens_the_next_writes_both(desk: Desk) -> None:
     await desk.handle(alerts(name="first"), alerts(name="second"))
     await desk.resolve("shop/checkout")
-    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{resolved_at}', '\"2020-01-01T00:00:00Z\"')")
+    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{reopen_until}', '\"2020-01-01T00:00:00Z\"')")
     new, gone = alerts(name="third"), alerts(name="first", status="resolved")
     both = replace(new, alerts=(*new.alerts, *gone.alerts))
     await desk.handle(both)
     old, young = await desk.rows(
-        "SELECT id, seq, generation, state->>'muted' AS muted FROM incident ORDER BY generation"
+        "SELECT id, seq, generation, state->'alerts'->>'muted' AS muted FROM incident ORDER BY generation"
     )
     assert (await desk.kinds(old["id"]))[-1] == "alerts_resolved"
     assert "first" not in old["muted"]
@@ -175,6 +175,7 @@ async def test_no_key_or_text_can_poison_the_batch(desk: Desk, key: str) -> None
     await desk.handle(alerts(key, name="again"), alerts("healthy", name="again"))
     assert await desk.value("SELECT count(*) FROM incident") == 2
     assert await desk.value("SELECT count(*) FROM event WHERE kind = 'alerts_joined'") == 4
+    await desk.store.remember_groups([(key, key)])
     [reached] = await desk.store.keys_of_group(key)
     assert reached == key.replace("\x00", "\ufffd")
 

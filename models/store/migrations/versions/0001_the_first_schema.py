@@ -34,6 +34,8 @@ def upgrade() -> None:
         "alert_group",
         sa.Column("group_id", sa.Text(), nullable=False),
         sa.Column("incident_key", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("group_id", "incident_key", name=op.f("alert_group_pkey")),
     )
     op.create_table(
