@@ -12,7 +12,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final, Protocol
@@ -29,6 +29,8 @@ LARGEST: Final = 5 * 1024 * 1024
 """Bytes. Ten years of daily shifts, each an event of its own, are a third of it."""
 WITHIN: Final = 15.0
 """Seconds for the whole of a fetch."""
+
+_TRIED: Final = timedelta(days=100)
 
 
 class Unfetched(Exception):
@@ -145,8 +147,11 @@ class Calendars:
         return await source.fetch()
 
     def _parsed(self, text: str, schedule: OnCallSchedule) -> ImportedCalendar:
+        """Read, and tried on the months around now. Raises CalendarError."""
         people = {name: person.email for name, person in self._policy.people.items()}
-        return read_calendar(text, schedule.zone, people)
+        calendar = read_calendar(text, schedule.zone, people)
+        calendar.entries(self._clock() - _TRIED, self._clock() + _TRIED)
+        return calendar
 
     def _kept(self, variable: str, schedule: OnCallSchedule, fault: str) -> Fetched:
         """The last good copy, with when it was fetched."""

@@ -24,7 +24,12 @@ from models.oncall.weekly import midnight
 
 SOURCE: Final = "calendar"
 _DAY = timedelta(days=1)
-_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
+_NONSENSE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What the libraries raise for dates and rules that contradict themselves."""
+_OFTEN = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+_EARLIEST: Final = 1990
+"""A rule is counted from its start."""
+_SUBDAILY = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
 
 
 class CalendarError(ValueError):
@@ -54,10 +59,15 @@ class ImportedCalendar:
         ]
 
     def entries(self, start: datetime, end: datetime) -> list[Entry]:
-        """What the calendar has within [start, end), whole, by start."""
-        # A day more on both sides: events of whole days are in the schedule's zone, the query is in UTC.
-        events = self._query.between(start - _DAY, end + _DAY)
-        entries = (self._entry(event) for event in events if str(event.get("STATUS", "")).upper() != "CANCELLED")
+        """What the calendar has within [start, end), whole, by start. Raises CalendarError where an event makes no
+        sense; whoever reads a text tries this once before it is believed.
+        """
+        try:
+            # A day more on both sides: events of whole days are in the schedule's zone, the query is in UTC.
+            events = self._query.between(start - _DAY, end + _DAY)
+            entries = [self._entry(event) for event in events if str(event.get("STATUS", "")).upper() != "CANCELLED"]
+        except _NONSENSE as error:
+            raise CalendarError(f"an event makes no sense: {type(error).__name__}: {str(error)[:200]}") from None
         found = [entry for entry in entries if entry.start < end and start < entry.end]
         return sorted(found, key=lambda entry: (entry.start, entry.end, entry.title))
 
@@ -95,13 +105,16 @@ def read_calendar(text: str, zone: str, people: Mapping[str, str | None]) -> Imp
     """The calendar in `text`; `people` are names with their e-mail addresses. Raises CalendarError."""
     try:
         calendar = Calendar.from_ical(text)
-    except (ValueError, IndexError, KeyError) as error:
-        raise CalendarError(f"not an iCal calendar: {str(error).splitlines()[0][:200]}") from None
+    except _NONSENSE as error:
+        raise CalendarError(f"not an iCal calendar: {str(error)[:200]}") from None
     if not isinstance(calendar, Calendar):
         raise CalendarError("not an iCal calendar: it does not begin with BEGIN:VCALENDAR")
     for event in calendar.walk("VEVENT"):
         _check(event)
-    return ImportedCalendar(calendar, zone, people)
+    try:
+        return ImportedCalendar(calendar, zone, people)
+    except _NONSENSE as error:
+        raise CalendarError(f"an event makes no sense: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 def _check(event: Any) -> None:
@@ -109,10 +122,20 @@ def _check(event: Any) -> None:
     title = str(event.get("SUMMARY", "")) or str(event.get("UID", ""))
     if "DTSTART" not in event or getattr(event, "errors", None):
         raise CalendarError(f"the event {title!r} cannot be read; mend or delete it in the calendar")
+    begins = event["DTSTART"]
+    if getattr(begins, "dt", date.min).year < _EARLIEST:
+        raise CalendarError(f"the event {title!r} begins before {_EARLIEST}; mend or delete it in the calendar")
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
-        if _TOO_OFTEN & {str(often).upper() for often in rule.get("FREQ", [])}:
-            raise CalendarError(f"the event {title!r} repeats more often than daily; no shift does")
+        if not (isinstance(rule, Mapping) and _is_countable(rule)):
+            raise CalendarError(f"the event {title!r} repeats more often than daily, or by no rule; no shift does")
+
+
+def _is_countable(rule: Mapping[str, Any]) -> bool:
+    """At most a few occurrences a day; an interval of 0 would be counted for ever."""
+    often = {str(name).upper() for name in rule.get("FREQ", [])}
+    steps = all(isinstance(step, int) and step > 0 for step in rule.get("INTERVAL", []))
+    return bool(often) and often <= _OFTEN and steps and not _SUBDAILY & set(rule)
 
 
 def _swept(entries: Iterable[Entry]) -> Iterator[Stretch]:

@@ -147,7 +147,7 @@ def test_what_is_no_calendar_is_refused(text: str, words: str) -> None:
         read_calendar(text, "Europe/Berlin", PEOPLE)
 
 
-@pytest.mark.parametrize("often", ["SECONDLY", "MINUTELY", "HOURLY"])
+@pytest.mark.parametrize("often", ["SECONDLY", "MINUTELY", "HOURLY", "DAILY;INTERVAL=0", "DAILY;BYHOUR=1,2"])
 def test_an_event_that_would_fill_the_calendar_by_itself_is_refused(often: str) -> None:
     with pytest.raises(CalendarError, match="more often than daily"):
         read(event("ana", ":20260302T080000Z", ":20260302T080001Z", f"RRULE:FREQ={often}"))
@@ -157,3 +157,27 @@ def test_a_year_of_it_is_read_in_no_time() -> None:
     found = read(ROTATION)
     assert len(shifts(EMPTY, local("2026-03-02 09:00"), local("2027-03-02 09:00"), found)) > 50
     assert on_call(EMPTY, local("2026-11-04 09:00") + timedelta(days=3650), found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RRULE:INTERVAL=2",
+        "RRULE:FREQ=DAILY;BYHOUR=1,2,3",
+        "RRULE:FREQ=WEEKLY;BYDAY=XX",
+        "RRULE:FREQ=WEEKLY;UNTIL=x",
+        "DTEND:20200101T000000Z",
+        "DURATION:P1D",
+        "EXDATE:foo",
+        "DTSTART:garbage",
+        "DTSTART:00010101T000000Z",
+    ],
+)
+def test_nonsense_is_refused_or_read_and_never_anything_else(line: str) -> None:
+    text = event("ana", ":20260302T080000Z", ":20260302T160000Z", line)
+    try:
+        found = read(text).stretches(local("2026-03-01 00:00"), local("2026-04-01 00:00"))
+    except CalendarError as error:
+        assert "\n" not in str(error)  # noqa: PT017 (either outcome is right)
+    else:
+        assert all(stretch.people == ("ana",) for stretch in found)
