@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from models.classification_rules import ClassificationRules
+from models.oncall.names import check_names
+from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.policy_fields import Duration, Name, Section
 from models.severity import Priority, ServiceTier, Severity
 
@@ -91,6 +93,8 @@ class Person(Section):
 
     slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
     email: str | None = None
+    pagerduty: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")] | None = None
+    """The variable that holds the routing key of a PagerDuty service that pages this person alone."""
 
 
 class Policy(Section):
@@ -113,6 +117,9 @@ class Policy(Section):
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
     people: dict[str, Person] = Field(default_factory=dict)
+    teams: dict[str, Team] = Field(default_factory=dict)
+    schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)
+    calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
     stale_after: Duration = timedelta(hours=24)
 
@@ -135,6 +142,11 @@ class Policy(Section):
         if len(set(names)) < len(names):
             message = f"escalation.levels: the names must differ, but are {', '.join(names)}"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Policy:
+        check_names(self.people, self.teams, self.schedules, self.calendars)
         return self
 
     def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from models.oncall.names import UNKNOWN_NAMES
 from models.policy import Policy
 
 _Path = tuple[str | int, ...]
@@ -42,7 +43,7 @@ def parse_policy(text: str, source: str) -> Policy:
     try:
         return Policy.model_validate(data)
     except ValidationError as error:
-        faults = [_explain(fault, lines, source) for fault in error.errors(include_url=False)]
+        faults = [_explain(fault, lines, source) for fault in _each(error)]
         raise PolicyError("\n".join(faults)) from None
 
 
@@ -87,6 +88,15 @@ def _lines(node: yaml.Node, path: _Path) -> Iterator[tuple[_Path, int]]:
             yield from _lines(item, (*path, index))
 
 
+def _each(error: ValidationError) -> Iterator[Any]:
+    """Every fault by itself: names that nobody has are one to pydantic, wherever they stand."""
+    for fault in error.errors(include_url=False):
+        if fault["type"] == UNKNOWN_NAMES:
+            yield from ({"type": UNKNOWN_NAMES, "loc": path, "msg": what} for path, what in fault["ctx"]["faults"])
+        else:
+            yield fault
+
+
 def _explain(fault: Any, lines: dict[_Path, int], source: str) -> str:
     path: _Path = tuple(step if isinstance(step, int) else str(step) for step in fault["loc"] if step != "[key]")
     line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
@@ -115,7 +125,7 @@ def _keys_at(path: _Path) -> Iterator[str]:
         if model is None:
             return
     if isinstance(model, type) and issubclass(model, BaseModel):
-        yield from model.model_fields
+        yield from (field.alias or name for name, field in model.model_fields.items())
 
 
 def _section(annotation: Any) -> Any:

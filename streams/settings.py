@@ -190,3 +190,9 @@ def kept_routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, S
     names = {name.removesuffix("_FILE") for name in environ if name.startswith(PREFIX) and "ROUTING_KEY" in name}
     others = {name: SecretStr(value) for name in names if (value := _secret(name, environ))}
     return {**others, **routing_keys(policy, environ)}
+
+
+def calendar_places(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """URL or file of every calendar that a schedule names and that is set, by its variable. Raises SettingsError."""
+    names = {schedule.ical for schedule in policy.schedules.values() if schedule.ical}
+    return {name: SecretStr(value) for name in sorted(names) if (value := _secret(name, environ))}

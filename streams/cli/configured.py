@@ -57,6 +57,8 @@ def strangers(policy: Policy, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like ours and are read by nobody: mostly typos, and each a setting that is not in force."""
     ours = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     ours |= {level.routing_key for level in policy.escalation.levels}
+    ours |= {person.pagerduty for person in policy.people.values() if person.pagerduty}
+    ours |= {schedule.ical for schedule in policy.schedules.values() if schedule.ical}
     for name in sorted(environ):
         known = name in ours or name.removesuffix("_FILE") in ours or name.startswith(f"{PREFIX}TEST_")
         if name.startswith(PREFIX) and environ[name] and not known:

@@ -24,6 +24,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.reviews": ("action-items", "postmortems"),
     "streams.cli.dead_letters": ("dead-letters",),
     "streams.cli.policy": ("policy",),
+    "streams.cli.oncall": ("oncall",),
     "streams.cli.doctor": ("doctor",),
 }
 """By name, so that an acknowledgement at night does not wait for what only a worker needs."""

@@ -30,6 +30,7 @@ def test_every_shipped_policy_is_valid(name: str) -> None:
         ("schema_version: 1", "schema_version: 2", "schema_version"),
         ("rounds: 3", "rounds: 3\n  rounds: 4", "this key stands twice"),
         ("people: {}", "people: {ana: {slack: '@ana'}}", "people.ana.slack"),
+        ("people: {}", "people: {ana: {pagerduty: 0123456789abcdef}}", "people.ana.pagerduty: String should match"),
     ],
 )
 def test_a_fault_names_file_line_and_remedy(old: str, new: str, fault: str) -> None:
@@ -65,3 +66,55 @@ def test_the_version_follows_the_text() -> None:
 def test_an_unknown_shipped_policy_names_those_there_are() -> None:
     with pytest.raises(PolicyError, match=f"there are: {', '.join(PROFILES)};"):
         shipped_policy("nonsense")
+
+
+ON_CALL = """
+people: {ana: {email: ana@example.test}, ben: {}}
+schedules:
+  primary:
+    zone: Europe/Berlin
+    layers:
+      - name: week
+        start: 2026-01-05 09:00
+        people:
+          - ana
+          - bne
+    overrides:
+      - {from: 2026-02-02 09:00, to: 2026-02-03 09:00, who: zoe}
+"""
+
+
+def test_unknown_people_in_a_schedule_are_told_one_by_one_with_their_lines() -> None:
+    text = DEFAULT.replace("people: {}", ON_CALL)
+    line = text.splitlines().index("          - bne") + 1
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(text, "mine.yaml")
+    assert str(caught.value).splitlines() == [
+        f"mine.yaml:{line}: schedules.primary.layers.0.people.1: 'bne' is not in people; did you mean 'ben'?",
+        f"mine.yaml:{line + 2}: schedules.primary.overrides.0.who: 'zoe' is not in people; add it there",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("Europe/Berlin", "Berlin", "schedules.primary.zone: 'Berlin' is not a time zone; did you mean"),
+        ("2026-01-05 09:00", "2026-01-05T09:00Z", "start: '2026-01-05T09:00Z' has an offset"),
+        ("2026-01-05 09:00", "soon", "start: 'soon' is not a local time; write it as 2026-03-29 09:00"),
+        ("name: week", "name: week\n        every: 90m", "every: '90m' is no length of a turn"),
+        ("name: week", "name: week\n        evry: 1w", "evry: unknown key; did you mean 'every'?"),
+        ("name: week", "name: week\n        end: 2026-01-05 08:00", "end: it is not after start"),
+        ("to: 2026-02-03", "to: 2026-02-01", "to: it is not after from"),
+        (
+            "schedules:",
+            "teams: {web: {lead: anna}}\nschedules:",
+            "web.lead: 'anna' is not in people; did you mean 'ana'?",
+        ),
+        ("schedules:", "teams: {web: {calendar: berlin}}\nschedules:", "'berlin' is not in calendars; add it there"),
+        ("from: 2026-02-02", "form: 2026-02-02", "form: unknown key; did you mean 'from'?"),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_is_told(old: str, new: str, fault: str) -> None:
+    with pytest.raises(PolicyError, match=r"^mine\.yaml:\d\d+: ") as caught:
+        parse_policy(DEFAULT.replace("people: {}", ON_CALL.replace(old, new)), "mine.yaml")
+    assert fault in str(caught.value)
