@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from models.oncall import business
 from models.oncall.sections import BusinessCalendar, PublicHolidays
 from models.oncall.within import Within, due_at, parse_within
-from models.policy import parse_duration
+from models.policy_fields import parse_duration
 from models.severity import Severity
 from tests.models.oncall.build import ZONES, calendar, local, utc
 
