@@ -15,7 +15,14 @@ from models.store.connection import Database
 from models.store.statements import Row
 
 _RELAY = 7_268_110_443_520_002
-"""Key of the advisory lock, which ends with its transaction: whoever sleeps on it loses it as it would any other."""
+"""Key of the advisory lock."""
+
+# Held by the session, for no transaction may wait for a broker. Whoever sleeps on it loses the session, and so the lock.
+_TAKE = """
+SELECT mine, CASE WHEN mine THEN set_config('idle_session_timeout', '60s', false) END
+FROM (SELECT pg_try_advisory_lock(%s) AS mine OFFSET 0) t
+"""
+_GIVE_BACK = "SELECT pg_advisory_unlock_all(), set_config('idle_session_timeout', '0', false)"
 
 # An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
 _UNPUBLISHED = """
@@ -42,10 +49,14 @@ class EventLog:
 
     @asynccontextmanager
     async def relaying(self) -> AsyncIterator[bool]:
-        """True for the one worker that may relay now."""
-        async with self._database.connection() as connection, connection.transaction():
-            [(mine,)] = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RELAY,))).fetchall()
-            yield mine
+        """True for the one worker that may relay now; for a minute at most."""
+        async with self._database.connection() as connection:
+            [(mine, _)] = await (await connection.execute(_TAKE, (_RELAY,))).fetchall()
+            try:
+                yield mine
+            finally:
+                if mine:
+                    await connection.execute(_GIVE_BACK)
 
     async def unpublished(self, limit: int) -> list[FeedRecord]:
         """Up to `limit` events that are not yet published, one record per incident, each in order."""
