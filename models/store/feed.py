@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from models.events import decode_event
 from models.feed import FeedEntry, FeedRecord
@@ -17,7 +18,7 @@ from models.store.statements import Row
 _RELAY = 7_268_110_443_520_002
 """Key of the advisory lock."""
 
-# Held by the session, for no transaction may wait for a broker. Whoever sleeps on it loses the session, and so the lock.
+# Held by the session, for no transaction may wait for a broker. Whoever sleeps on it loses the session and the lock.
 _TAKE = """
 SELECT mine, CASE WHEN mine THEN set_config('idle_session_timeout', '60s', false) END
 FROM (SELECT pg_try_advisory_lock(%s) AS mine OFFSET 0) t
@@ -25,14 +26,21 @@ FROM (SELECT pg_try_advisory_lock(%s) AS mine OFFSET 0) t
 _GIVE_BACK = "SELECT pg_advisory_unlock_all(), set_config('idle_session_timeout', '0', false)"
 
 # An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
-_UNPUBLISHED = """
+_TOLD = """
 SELECT e.owner_id, e.seq, e.at, e.body::text,
        i.key, i.number, i.title, i.service, i.severity, i.priority, i.status, i.policy_version
-FROM (
+"""
+_UNPUBLISHED = f"""
+{_TOLD} FROM (
     SELECT owner_id, seq, at, body FROM event WHERE published_at IS NULL AND stream = 'incident'
     ORDER BY at, owner_id, seq LIMIT %s
 ) e JOIN incident i ON i.id = e.owner_id
 ORDER BY e.at, e.owner_id, e.seq
+"""  # noqa: S608 (a constant of this module)
+_ENDINGS = f"""
+{_TOLD} FROM event e JOIN incident i ON i.id = e.owner_id
+WHERE e.owner_id = ANY(%s::uuid[]) AND e.stream = 'incident' AND e.kind IN ('incident_resolved', 'incident_reopened')
+ORDER BY e.owner_id, e.seq
 """
 _PUBLISHED = """
 UPDATE event e SET published_at = clock_timestamp()
@@ -60,8 +68,15 @@ class EventLog:
 
     async def unpublished(self, limit: int) -> list[FeedRecord]:
         """Up to `limit` events that are not yet published, one record per incident, each in order."""
+        return await self._records(_UNPUBLISHED, limit)
+
+    async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
+        """How they were resolved and reopened, one record per incident, each in order, published or not."""
+        return await self._records(_ENDINGS, list(incidents))
+
+    async def _records(self, query: str, asked: Any) -> list[FeedRecord]:
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_UNPUBLISHED, (limit,))).fetchall()
+            rows = await (await connection.execute(query, (asked,))).fetchall()
         of: dict[uuid.UUID, list[Row]] = {}
         for row in rows:
             of.setdefault(row[0], []).append(row)

@@ -13,6 +13,7 @@ from models.store.errors import StoreError
 from models.store.feed import EventLog
 from models.store.outbox import Outbox
 from models.store.queries import Queries
+from models.store.retention import Retention
 from models.store.transaction import IncidentTransaction, ReviewTransaction
 
 _KEYS_OF_GROUP = """
@@ -36,6 +37,7 @@ class Store:
         self.outbox = Outbox(database)
         self.log = EventLog(database)
         self.reads = Queries(database)
+        self.retention = Retention(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

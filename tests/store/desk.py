@@ -15,6 +15,7 @@ from agents import lifecycle, review
 from models.alert import Alert
 from models.deliveries import Provider
 from models.events import Event
+from models.feed import FeedRecord, encode_feed
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
@@ -60,8 +61,16 @@ class Desk:
         await lifecycle.run([_record("incident.signals", signal) for signal in signals], ports)
 
     async def review(self, *signals: ReviewSignal) -> None:
-        ports = review.ReviewPorts(self.store, OnePolicy(), self._publish, f"deliveries.{Provider.SLACK}")
-        await review.run([_record("review.signals", signal) for signal in signals], ports)
+        await review.run([_record("review.signals", signal) for signal in signals], self._reviews)
+
+    async def follow(self, *feed: FeedRecord) -> None:
+        records = [Record("incident.events", 0, 0, one.key.encode(), encode_feed(one)) for one in feed]
+        await review.follow(records, self._reviews)
+
+    @property
+    def _reviews(self) -> review.ReviewPorts:
+        slack = f"deliveries.{Provider.SLACK}"
+        return review.ReviewPorts(self.store, OnePolicy(), self._publish, slack, self.store.log.endings)
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         self.sent += records
