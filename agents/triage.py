@@ -1,15 +1,15 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
 Stateless but for one question (who had alerts of this group?), asked only for a resolved group, which resolves also
-what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. Never opens or changes
-an incident.
+what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. What no record could hold
+becomes several signals of one key. Never opens or changes an incident.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from models import webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
@@ -23,8 +23,11 @@ TITLE, SUMMARY = 300, 2000
 
 LONGEST_LINK = 2000
 
-KeysOfGroup = Callable[[str], Awaitable[Iterable[str]]]
-"""The keys of the open incidents that have alerts of a group."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one signal, where it can be split: an event and its headers fit beside it into a record."""
+
+KeysOfGroups = Callable[[Sequence[str]], Awaitable[Mapping[str, Iterable[str]]]]
+"""The keys of the open incidents that have alerts of a group, for each of the groups that has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +37,71 @@ class TriagePorts:
     policy: Policy
     policy_version: str
     publish: Publish
-    keys_of_group: KeysOfGroup
+    keys_of_groups: KeysOfGroups
     signals_topic: str
 
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    signals = [signal for record in batch for signal in await _signals(record, ports)]
-    await ports.publish(
-        [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
-    )
+    read = [_read(record) for record in batch]
+    resolved = {_group_of(it) for it in read if isinstance(it, AlertGroup) and it.status == "resolved"}
+    keys = await ports.keys_of_groups(sorted(resolved)) if resolved else {}
+    signals = [signal for it in read for signal in _signals(it, keys, ports)]
+    await ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)])
 
 
-async def _signals(record: Record, ports: TriagePorts) -> list[Signal]:
+def _read(record: Record) -> AlertGroup | PathProbed:
     stamp = webhook_record.read_stamp(record)
     if stamp.probe:
-        return [PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")]
+        return PathProbed(id=probe_signal_id(stamp.webhook_id), key=f"tocsin/probe/{stamp.webhook_id}")
     if record.value is None:
         message = "the record has no value"
         raise Unreadable(message)
-    group = read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
-    reported: list[Signal] = list(signals_of(group, ports.policy, ports.policy_version))
-    if group.status == "resolved":
+    return read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
+
+
+def _signals(it: AlertGroup | PathProbed, keys: Mapping[str, Iterable[str]], ports: TriagePorts) -> list[Signal]:
+    if isinstance(it, PathProbed):
+        return [it]
+    reported: list[Signal] = list(signals_of(it, ports.policy, ports.policy_version))
+    if it.status == "resolved":
         told = {signal.key for signal in reported}
-        others = await ports.keys_of_group(_group_of(group))
-        reported += [_unlisted(group, key, ports) for key in sorted(set(others) - told)]
+        reported += [_unlisted(it, key, ports) for key in sorted(set(keys.get(_group_of(it), ())) - told)]
     return reported
+
+
+def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:
+    """The record for the topic, or several, in order, where it would be too large."""
+    value = encode_signal(signal)
+    if len(value) <= MOST_BYTES or not isinstance(signal, AlertsReported):
+        yield Outgoing(topic, signal.key.encode(), value)
+        return
+    for part in _parts(signal):
+        yield Outgoing(topic, part.key.encode(), encode_signal(part))
+
+
+def _parts(signal: AlertsReported) -> Iterator[AlertsReported]:
+    """The same report with some of its alerts each. What fires comes first, the longest first, and one that fires is in
+    every part: so the incident begins when it began, and no part looks as if all was over.
+    """
+    alerts = sorted(signal.alerts, key=lambda alert: (alert.status != "firing", alert.starts_at))
+    firing = alerts[:1] if alerts[:1] and alerts[0].status == "firing" else []
+    room = MOST_BYTES - len(encode_signal(replace(signal, alerts=tuple(firing))))
+    for place, taken in enumerate(_slices(signal, alerts, room)):
+        part_id = uuid.uuid5(signal.id, f"part/{place}") if place else signal.id
+        mute = firing and taken[0].status != "firing"
+        yield replace(signal, id=part_id, alerts=(*firing, *taken) if mute else tuple(taken))
+
+
+def _slices(signal: AlertsReported, alerts: Sequence[Alert], room: int) -> Iterator[Sequence[Alert]]:
+    """Consecutive alerts that take no more than `room` bytes, or a single one; all of them where there is no room."""
+    size = len(encode_signal(replace(signal, alerts=tuple(alerts)))) - len(encode_signal(replace(signal, alerts=())))
+    if len(alerts) == 1 or size <= room or room <= 0:
+        yield alerts
+        return
+    middle = len(alerts) // 2
+    yield from _slices(signal, alerts[:middle], room)
+    yield from _slices(signal, alerts[middle:], room)
 
 
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:

@@ -105,7 +105,10 @@ class MemoryStore:
     async def reviews(self) -> AsyncIterator[_ReviewTransaction]:
         yield _ReviewTransaction(self)
 
-    async def keys_of_group(self, group: str) -> list[str]:
+    async def keys_of_groups(self, groups: Sequence[str]) -> dict[str, list[str]]:
+        return {group: self._keys_of_group(group) for group in groups}
+
+    def _keys_of_group(self, group: str) -> list[str]:
         joined = [
             entry.event for _, entry in self.log if isinstance(entry.event, AlertsJoined) and entry.event.group == group
         ]

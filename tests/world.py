@@ -302,7 +302,7 @@ class World:
     @property
     def _triage(self) -> triage.TriagePorts:
         return triage.TriagePorts(
-            self.policy, self.version, self._publish, self.store.keys_of_group, "incident.signals"
+            self.policy, self.version, self._publish, self.store.keys_of_groups, "incident.signals"
         )
 
     @property

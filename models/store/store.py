@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from models.statuspage import Publication, UnpublishedError
@@ -16,9 +16,10 @@ from models.store.queries import Queries
 from models.store.retention import Retention
 from models.store.transaction import IncidentTransaction, ReviewTransaction
 
-_KEYS_OF_GROUP = """
-SELECT DISTINCT i.state->>'key' FROM alert_group g JOIN incident i ON i.key = g.incident_key
-WHERE g.group_id = %s AND i.status <> 'resolved' ORDER BY 1
+_KEYS_OF_GROUPS = """
+SELECT DISTINCT t.place, i.state->>'key' FROM unnest(%s::text[]) WITH ORDINALITY AS t(group_id, place)
+JOIN alert_group g ON g.group_id = t.group_id JOIN incident i ON i.key = g.incident_key
+WHERE i.status <> 'resolved' ORDER BY 1, 2
 """
 _SAVE_POLICY = "INSERT INTO policy (version, name, text) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _PUBLICATION = tuple(Publication.__dataclass_fields__)
@@ -64,11 +65,14 @@ class Store:
         async with self._database.transaction() as session:
             yield ReviewTransaction(session)
 
-    async def keys_of_group(self, group: str) -> list[str]:
-        """Keys of the open incidents that have had alerts of a sender's group."""
+    async def keys_of_groups(self, groups: Sequence[str]) -> dict[str, list[str]]:
+        """Keys of the open incidents that have had alerts of a sender's group, for each group that has any."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_KEYS_OF_GROUP, (indexed(group),))
-            return [key for (key,) in await cursor.fetchall()]
+            rows = await (await connection.execute(_KEYS_OF_GROUPS, ([indexed(one) for one in groups],))).fetchall()
+        found: dict[str, list[str]] = {}
+        for place, key in rows:
+            found.setdefault(groups[place - 1], []).append(key)
+        return found
 
     async def save_policy(self, version: str, name: str, text: str) -> None:
         """Keeps a policy for as long as there are incidents that were opened under it; a known version stays as it

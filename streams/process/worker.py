@@ -111,7 +111,7 @@ def _ports(worker: Worker) -> Ports:
     store, publish, policy = worker.store, worker.producer.publish, worker.policy
     policies = Policies(policy, store.policy_text)
     return Ports(
-        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS),
+        triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_groups, topics.SIGNALS),
         lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
         review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK), store.log.endings),
         couriers=worker.couriers,

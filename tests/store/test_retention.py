@@ -160,7 +160,7 @@ async def test_a_group_stays_while_a_later_generation_of_its_incident_is_young(d
     await desk.handle(alerts(name="anew"))
     assert await desk.value("SELECT count(*) FROM incident") == 2
     await sweep(desk)
-    assert await desk.store.keys_of_group("prod/shop/checkout") == ["shop/checkout"]
+    assert await desk.store.keys_of_groups(["prod/shop/checkout"]) == {"prod/shop/checkout": ["shop/checkout"]}
 
 
 async def test_an_incident_in_hand_is_passed_by(desk: Desk, other_desk: Desk) -> None:

@@ -74,7 +74,7 @@ async def agents_at_work(brokers: str, database_url: str) -> AsyncIterator[Store
     policy = policy_in_force(Settings())
     async with Producer(brokers) as producer:
         policies, publish = Policies(policy, store.policy_text), producer.publish
-        triage_ports = TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS)
+        triage_ports = TriagePorts(policy.policy, policy.version, publish, store.keys_of_groups, topics.SIGNALS)
         lifecycle_ports = LifecyclePorts(store, policies, publish, lambda provider: f"deliveries.{provider}")
         review_ports = ReviewPorts(store, policies, publish, topics.DELIVERIES_SLACK, store.log.endings)
         agents: dict[str, Callable[[Record], Awaitable[None]]] = {

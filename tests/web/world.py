@@ -145,8 +145,8 @@ class World:
         self.asleep = False
         self.broken: Callable[[], Any] | None = None
         self.policy = policy_in_force(settings)
-        policy, version, keys_of_group = self.policy.policy, self.policy.version, self.store.keys_of_group
-        self._triage = TriagePorts(policy, version, self.publish, keys_of_group, topics.SIGNALS)
+        policy, version, keys_of_groups = self.policy.policy, self.policy.version, self.store.keys_of_groups
+        self._triage = TriagePorts(policy, version, self.publish, keys_of_groups, topics.SIGNALS)
         self._lifecycle = LifecyclePorts(self.store, self, self.publish, lambda provider: f"deliveries.{provider}")
         self._review = ReviewPorts(self.store, self, self.publish, topics.DELIVERIES_SLACK, self.store.endings)
 
