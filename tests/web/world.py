@@ -185,6 +185,9 @@ class World:
     def records(self, topic: str) -> list[Outgoing]:
         return [record for record in self.published if record.topic == topic]
 
+    def monotonic(self) -> float:
+        return self.ahead.total_seconds()
+
     def ports(self) -> WebPorts:
         recording = dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "no provider is configured")
         return WebPorts(
@@ -197,6 +200,7 @@ class World:
             broker_answers=self.broker_answers,
             recording=recording,
             clock=self.now,
+            monotonic=self.monotonic,
         )
 
 
