@@ -1,7 +1,7 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one question (who had alerts of this group?), asked only for a resolved group, which resolves also
-what it does not list: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. What no record could hold
+Stateless but for one question (who had alerts of these groups?), asked only for resolved groups, which resolve also
+what is not listed: cut off by `max_alerts`, or forgotten by an Alertmanager that was killed. What no record could hold
 becomes several signals of one key. Never opens or changes an incident.
 """
 

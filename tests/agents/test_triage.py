@@ -56,7 +56,7 @@ def reports(published: Sequence[Outgoing]) -> list[AlertsReported]:
 
 
 def lived(signals: Sequence[AlertsReported], incident: Incident | None = None) -> tuple[Incident | None, list[str]]:
-    kinds = []
+    kinds: list[str] = []
     for signal in signals:
         for event in decide(incident, signal, POLICY, T0):
             incident = evolve(incident, event, T0)

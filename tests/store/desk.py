@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from agents import lifecycle, review
+from agents.review import ReviewPorts
 from models.alert import Alert
 from models.deliveries import Provider
 from models.events import Event
@@ -68,9 +69,9 @@ class Desk:
         await review.follow(records, self._reviews)
 
     @property
-    def _reviews(self) -> review.ReviewPorts:
+    def _reviews(self) -> ReviewPorts:
         slack = f"deliveries.{Provider.SLACK}"
-        return review.ReviewPorts(self.store, OnePolicy(), self._publish, slack, self.store.log.endings)
+        return ReviewPorts(self.store, OnePolicy(), self._publish, slack, self.store.log.endings)
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         self.sent += records
