@@ -1,16 +1,17 @@
 """Follows resolved incidents: opens their postmortems, keeps action items, reminds owners. POLICY 22, 24.
 
 Listens twice: to the public feed of incident events (what was resolved or reopened) and to its own signals (commands
-of people, due deadlines). Never changes an incident.
+of people, due deadlines). A postmortem's deadline is armed by the incident; should the feed have lost why, the log is
+asked for it when it comes due. Never changes an incident.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.ports import PolicyBook, Store
+from agents.ports import Loaded, PolicyBook, Store
 from models import review
 from models.deadlines import POSTMORTEM, deadline_id
 from models.deliveries import Provider
@@ -20,6 +21,7 @@ from models.records import Outgoing, Publish, Record
 from models.review import Review
 from models.review_signals import (
     ActionItemRequested,
+    DeadlineReached,
     PostmortemRequired,
     PostmortemWithdrawn,
     ReviewSignal,
@@ -28,6 +30,9 @@ from models.review_signals import (
 from models.step import Step, step_review
 
 _ENDINGS = frozenset({b"incident_resolved", b"incident_reopened"})
+
+Endings = Callable[[Sequence[uuid.UUID]], Awaitable[Sequence[FeedRecord]]]
+"""How each of these incidents was resolved and reopened, in order, as the feed told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class ReviewPorts:
     policies: PolicyBook
     publish: Publish
     reminders_topic: str
+    endings: Endings
 
 
 async def follow(batch: Sequence[Record], ports: ReviewPorts) -> None:
@@ -47,7 +53,10 @@ async def follow(batch: Sequence[Record], ports: ReviewPorts) -> None:
 
 async def run(batch: Sequence[Record], ports: ReviewPorts) -> None:
     """Handles review signals. Raises Unreadable, and what the store raises."""
-    await _apply([decode_review_signal(record.value) for record in batch], ports)
+    signals = [decode_review_signal(record.value) for record in batch]
+    due = [signal for signal in signals if isinstance(signal, DeadlineReached) and signal.name == POSTMORTEM]
+    endings = await ports.endings([uuid.UUID(signal.key) for signal in due]) if due else ()
+    await _apply(signals, ports, [told for feed in endings if (told := list(_owed(feed)))])
 
 
 def _matters(record: Record) -> bool:
@@ -77,16 +86,21 @@ def _owed(feed: FeedRecord) -> Iterator[ReviewSignal]:
             yield PostmortemWithdrawn(id=signal_id, key=key, incident_id=feed.incident_id)
 
 
-async def _apply(signals: Sequence[ReviewSignal], ports: ReviewPorts) -> None:
+async def _apply(
+    told: Sequence[ReviewSignal], ports: ReviewPorts, retold: Sequence[Sequence[ReviewSignal]] = ()
+) -> None:
+    """Handles what is `told`, and before it what the log has `retold` of incidents whose last ending is not known."""
+    signals = [*(signal for endings in retold for signal in endings), *told]
     if not signals:
         return
     async with ports.store.reviews() as transaction:
         loaded = await transaction.begin([(signal.id, signal.kind, signal.key) for signal in signals])
         states: dict[str, Review] = dict(loaded.states)
-        fresh, steps = set(loaded.fresh), []
+        known = {one.id for endings in retold if _is_known(endings[-1], loaded) for one in endings}
+        fresh, steps = loaded.fresh - known, []
         for signal in signals:
             if signal.id in fresh:
-                fresh.discard(signal.id)
+                fresh -= {signal.id}
                 before = states.get(signal.key)
                 at = max(loaded.now, before.last_at) if before else loaded.now
                 policy = await ports.policies.of(_policy_version(before, signal))
@@ -97,6 +111,14 @@ async def _apply(signals: Sequence[ReviewSignal], ports: ReviewPorts) -> None:
         providers = await transaction.save(steps)
     if Provider.SLACK in providers:
         await ports.publish([Outgoing(ports.reminders_topic, signals[0].key.encode(), b"")])
+
+
+def _is_known(ending: ReviewSignal, loaded: Loaded[Review]) -> bool:
+    """True when the review has seen this ending: its mark is there, or (the mark may be forgotten) what it armed."""
+    review = loaded.states.get(ending.key)
+    armed = review.deadlines.get(POSTMORTEM) if review else None
+    waits = isinstance(ending, PostmortemRequired) and armed is not None and armed.id == ending.deadline_id
+    return waits or ending.id not in loaded.fresh
 
 
 def _policy_version(before: Review | None, signal: ReviewSignal) -> str | None:

@@ -3,14 +3,15 @@
 Stateless but for one note (which incidents had alerts of which group), taken before they are told of them and asked
 for when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
 Alertmanager that was killed. What a policy's queries give is asked once for a whole batch; what comes back stays in
-the signal, and what does not holds up nobody. Never opens or changes an incident.
+the signal, and what does not holds up nobody. What no record could hold becomes several signals of one key. Never opens
+or changes an incident.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Protocol
@@ -28,6 +29,9 @@ TITLE, SUMMARY = 300, 2000
 
 LONGEST_LINK = 2000
 
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one signal, where it can be split: an event and its headers fit beside it into a record."""
+
 
 class Groups(Protocol):
     """Which incident keys have been told of alerts of which group."""
@@ -36,8 +40,8 @@ class Groups(Protocol):
         """Notes pairs of group and incident key, durably."""
         ...
 
-    async def keys_of_group(self, group: str) -> Iterable[str]:
-        """Every key that may still wait for alerts of the group, also where its incident has not been opened yet."""
+    async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Iterable[str]]:
+        """Every key that may still wait for alerts of a group, also where its incident has not been opened yet."""
         ...
 
 
@@ -69,6 +73,14 @@ class _Heard:
     group: AlertGroup | None
     signals: Sequence[Signal]
 
+    @property
+    def group_id(self) -> str:
+        return _group_of(self.group) if self.group else ""
+
+    @property
+    def resolves(self) -> bool:
+        return self.group is not None and self.group.status == "resolved"
+
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
@@ -78,10 +90,10 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     told = {pair for one in heard for pair in _fires_in(one)}
     if told:
         await ports.groups.remember_groups(told)
-    signals = [signal for one in heard for signal in (*one.signals, *await _unlisted(one, ports))]
-    await ports.publish(
-        [Outgoing(ports.signals_topic, signal.key.encode(), encode_signal(signal)) for signal in signals]
-    )
+    resolved = sorted({one.group_id for one in heard if one.resolves})
+    keys = await ports.groups.keys_of_groups(resolved) if resolved else {}
+    signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
+    await ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)])
 
 
 def _read(record: Record) -> AlertGroup | PathProbed:
@@ -107,19 +119,52 @@ def _heard(read: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) 
 
 
 def _fires_in(heard: _Heard) -> list[tuple[str, str]]:
-    if heard.group is None or heard.group.status != "firing":
+    if heard.group is None or heard.resolves:
         return []
-    return [(_group_of(heard.group), signal.key) for signal in heard.signals]
+    return [(heard.group_id, signal.key) for signal in heard.signals]
 
 
-async def _unlisted(heard: _Heard, ports: TriagePorts) -> list[Signal]:
+def _unlisted(heard: _Heard, keys: Mapping[str, Iterable[str]], ports: TriagePorts) -> list[Signal]:
     """Tells the other incidents that had alerts of a group which resolved as a whole."""
     group = heard.group
-    if group is None or group.status != "resolved":
+    if group is None or not heard.resolves:
         return []
     told = {signal.key for signal in heard.signals}
-    others = await ports.groups.keys_of_group(_group_of(group))
-    return [_listing_none(group, key, ports) for key in sorted(set(others) - told)]
+    return [_listing_none(group, key, ports) for key in sorted(set(keys.get(heard.group_id, ())) - told)]
+
+
+def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:
+    """The record for the topic, or several, in order, where it would be too large."""
+    value = encode_signal(signal)
+    if len(value) <= MOST_BYTES or not isinstance(signal, AlertsReported):
+        yield Outgoing(topic, signal.key.encode(), value)
+        return
+    for part in _parts(signal):
+        yield Outgoing(topic, part.key.encode(), encode_signal(part))
+
+
+def _parts(signal: AlertsReported) -> Iterator[AlertsReported]:
+    """The same report with some of its alerts each. What fires comes first, the longest first, and one that fires is in
+    every part: so the incident begins when it began, and no part looks as if all was over.
+    """
+    alerts = sorted(signal.alerts, key=lambda alert: (alert.status != "firing", alert.starts_at))
+    firing = alerts[:1] if alerts[:1] and alerts[0].status == "firing" else []
+    room = MOST_BYTES - len(encode_signal(replace(signal, alerts=tuple(firing))))
+    for place, taken in enumerate(_slices(signal, alerts, room)):
+        part_id = uuid.uuid5(signal.id, f"part/{place}") if place else signal.id
+        mute = firing and taken[0].status != "firing"
+        yield replace(signal, id=part_id, alerts=(*firing, *taken) if mute else tuple(taken))
+
+
+def _slices(signal: AlertsReported, alerts: Sequence[Alert], room: int) -> Iterator[Sequence[Alert]]:
+    """Consecutive alerts that take no more than `room` bytes, or a single one; all of them where there is no room."""
+    size = len(encode_signal(replace(signal, alerts=tuple(alerts)))) - len(encode_signal(replace(signal, alerts=())))
+    if len(alerts) == 1 or size <= room or room <= 0:
+        yield alerts
+        return
+    middle = len(alerts) // 2
+    yield from _slices(signal, alerts[:middle], room)
+    yield from _slices(signal, alerts[middle:], room)
 
 
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:

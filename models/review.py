@@ -83,7 +83,7 @@ def decide(review: Review | None, signal: ReviewSignal, policy: Policy, now: dat
     """The events that follow from `signal` at `now`; none when it is stale or repeated."""
     match signal:
         case PostmortemRequired():
-            return [_opened(signal, policy)]
+            return [] if _is_opened(review, signal) else [_opened(signal, policy)]
         case ActionItemRequested():
             return [_item(signal, policy, now)]
         case _ if review is None:
@@ -112,6 +112,11 @@ def _later(  # what can only follow once something is owed
             return _deadline(review, signal, policy, now)
         case _:
             assert_never(signal)
+
+
+def _is_opened(review: Review | None, signal: PostmortemRequired) -> bool:
+    """No two endings of an incident have one due date; so this one is known, however late it is told again."""
+    return review is not None and review.postmortem is not None and review.postmortem.due_at == signal.due_at
 
 
 def _opened(signal: PostmortemRequired, policy: Policy) -> PostmortemOpened:

@@ -1,4 +1,5 @@
-"""Settings: places and secrets, from environment variables named TOCSIN_*. Behaviour is the policy's, never a setting.
+"""Settings: places, secrets and how long rows are kept, from environment variables named TOCSIN_*. What is decided
+about incidents is the policy's, never a setting.
 
 Every variable that holds a secret may instead be given as `<NAME>_FILE`, the path of a file that holds it. Owns
 their names and the one-line messages about what is wrong with them; a message never repeats a secret. How one is
@@ -10,16 +11,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from models.policy import Policy
+from models.policy import Duration, Policy
 from models.policy_file import PolicyError, parse_policy, policy_version, shipped_policy
-from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, Tokens, Url
+from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, Tokens, Url, at_least
 
 PREFIX = "TOCSIN_"
 
@@ -55,6 +57,11 @@ class Settings(BaseSettings):
     record_only: bool = False
     heartbeat_url: SecretUrl | None = None
     ca_file: Path | None = None
+    keep_inbox: Annotated[Duration, at_least(42)] = timedelta(days=60)
+    """More than what a broker may still hold of the feed: four weeks, and a week that a segment is filled for."""
+    keep_ended: Annotated[Duration, at_least(7)] = timedelta(days=90)
+    keep_incidents: Annotated[Duration, at_least(92)] = timedelta(days=2557)
+    """POLICY 36; at least what the status page shows."""
 
     @classmethod
     def settings_customise_sources(

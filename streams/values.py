@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -97,6 +98,17 @@ def _postgresql_url(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("not a PostgreSQL address; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return url
+
+
+def at_least(days: int) -> AfterValidator:
+    """For an age."""
+
+    def check(age: timedelta) -> timedelta:
+        if age < timedelta(days=days):
+            raise ValueError(f"too short; write {days}d or more")
+        return age
+
+    return AfterValidator(check)
 
 
 Url = Annotated[str, AfterValidator(_http_url)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
@@ -17,6 +17,7 @@ from models.state import Incident
 from models.step import Logged, State, Step
 
 _ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
+_ENDINGS = {"incident_resolved", "incident_reopened"}
 _LANE_ANSWERS = {DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
 
 
@@ -107,8 +108,8 @@ class MemoryStore:
     async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
         self.groups |= set(told)
 
-    async def keys_of_group(self, group: str) -> list[str]:
-        return [key for known, key in self.groups if known == group]
+    async def keys_of_groups(self, groups: Sequence[str]) -> dict[str, list[str]]:
+        return {group: [key for known, key in self.groups if known == group] for group in groups}
 
     # --- deadlines
 
@@ -209,6 +210,15 @@ class MemoryStore:
             policy_version=incident.policy_version,
             events=(FeedEntry(entry.seq, entry.at, entry.event),),  # type: ignore[arg-type]
         )
+
+    async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
+        told: dict[str, FeedRecord] = {}
+        for owner, entry in self.log:
+            if entry.event.kind in _ENDINGS and uuid.UUID(owner) in incidents:
+                record = self._feed(owner, entry)
+                before = told[owner].events if owner in told else ()
+                told[owner] = replace(record, events=(*before, *record.events))
+        return list(told.values())
 
     async def published(self, records: Sequence[FeedRecord]) -> None:
         self.published_upto = len(self.log)

@@ -64,6 +64,8 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("KEEP_INBOX", "7d", "TOCSIN_KEEP_INBOX: too short; write 42d or more"),
+        ("KEEP_INCIDENTS", "7 years", "TOCSIN_KEEP_INCIDENTS: '7 years' is not a duration; write it as"),
         ("WEB_BIND", "8080", "TOCSIN_WEB_BIND: '8080' is not an address; write HOST:PORT, such as 127.0.0.1:8080"),
         ("WEB_BIND", "localhost:99999", "TOCSIN_WEB_BIND: 'localhost:99999' is not an address"),
         ("WEB_BIND", "::1:80", "TOCSIN_WEB_BIND: '::1:80': an IPv6 address stands in brackets"),

@@ -333,7 +333,7 @@ class World:
 
     @property
     def _reviews(self) -> review.ReviewPorts:
-        return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack")
+        return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack", self.store.endings)
 
     async def of(self, version: str | None) -> Policy:
         return self._policies.get(version or self.version, self.policy)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from models.events import decode_event
 from models.feed import FeedEntry, FeedRecord
@@ -15,17 +16,31 @@ from models.store.connection import Database
 from models.store.statements import Row
 
 _RELAY = 7_268_110_443_520_002
-"""Key of the advisory lock, which ends with its transaction: whoever sleeps on it loses it as it would any other."""
+"""Key of the advisory lock."""
+
+# Held by the session, for no transaction may wait for a broker. Whoever sleeps on it loses the session and the lock.
+_TAKE = """
+SELECT mine, CASE WHEN mine THEN set_config('idle_session_timeout', '60s', false) END
+FROM (SELECT pg_try_advisory_lock(%s) AS mine OFFSET 0) t
+"""
+_GIVE_BACK = "SELECT pg_advisory_unlock_all(), set_config('idle_session_timeout', '0', false)"
 
 # An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
-_UNPUBLISHED = """
+_TOLD = """
 SELECT e.owner_id, e.seq, e.at, e.body::text,
        i.key, i.number, i.title, i.service, i.severity, i.priority, i.status, i.policy_version
-FROM (
+"""
+_UNPUBLISHED = f"""
+{_TOLD} FROM (
     SELECT owner_id, seq, at, body FROM event WHERE published_at IS NULL AND stream = 'incident'
     ORDER BY at, owner_id, seq LIMIT %s
 ) e JOIN incident i ON i.id = e.owner_id
 ORDER BY e.at, e.owner_id, e.seq
+"""  # noqa: S608 (a constant of this module)
+_ENDINGS = f"""
+{_TOLD} FROM event e JOIN incident i ON i.id = e.owner_id
+WHERE e.owner_id = ANY(%s::uuid[]) AND e.stream = 'incident' AND e.kind IN ('incident_resolved', 'incident_reopened')
+ORDER BY e.owner_id, e.seq
 """
 _PUBLISHED = """
 UPDATE event e SET published_at = clock_timestamp()
@@ -42,15 +57,26 @@ class EventLog:
 
     @asynccontextmanager
     async def relaying(self) -> AsyncIterator[bool]:
-        """True for the one worker that may relay now."""
-        async with self._database.connection() as connection, connection.transaction():
-            [(mine,)] = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_RELAY,))).fetchall()
-            yield mine
+        """True for the one worker that may relay now; for a minute at most."""
+        async with self._database.connection() as connection:
+            [(mine, _)] = await (await connection.execute(_TAKE, (_RELAY,))).fetchall()
+            try:
+                yield mine
+            finally:
+                if mine:
+                    await connection.execute(_GIVE_BACK)
 
     async def unpublished(self, limit: int) -> list[FeedRecord]:
         """Up to `limit` events that are not yet published, one record per incident, each in order."""
+        return await self._records(_UNPUBLISHED, limit)
+
+    async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
+        """How they were resolved and reopened, one record per incident, each in order, published or not."""
+        return await self._records(_ENDINGS, list(incidents))
+
+    async def _records(self, query: str, asked: Any) -> list[FeedRecord]:
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_UNPUBLISHED, (limit,))).fetchall()
+            rows = await (await connection.execute(query, (asked,))).fetchall()
         of: dict[uuid.UUID, list[Row]] = {}
         for row in rows:
             of.setdefault(row[0], []).append(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from models.statuspage import Publication, UnpublishedError
@@ -13,14 +13,16 @@ from models.store.errors import StoreError
 from models.store.feed import EventLog
 from models.store.outbox import Outbox
 from models.store.queries import Queries
+from models.store.retention import Retention
 from models.store.statements import Rows
 from models.store.transaction import IncidentTransaction, ReviewTransaction
 
-_KEYS_OF_GROUP = """
-SELECT g.key FROM alert_group g WHERE g.group_id = %s AND (
+_KEYS_OF_GROUPS = """
+SELECT t.place, g.key FROM unnest(%s::text[]) WITH ORDINALITY AS t(group_id, place)
+JOIN alert_group g ON g.group_id = t.group_id AND (
     g.told_at > clock_timestamp() - interval '1 day'
     OR EXISTS (SELECT FROM incident i WHERE i.key = g.incident_key AND i.status <> 'resolved')
-) ORDER BY g.key
+) ORDER BY t.place, g.key
 """
 """The day is for those whose signals are still under way, and for what a person has silenced in a resolved incident."""
 _GROUPS = Rows({"group_id": "text", "incident_key": "text", "key": "text"})
@@ -46,6 +48,7 @@ class Store:
         self.outbox = Outbox(database)
         self.log = EventLog(database)
         self.reads = Queries(database)
+        self.retention = Retention(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -78,11 +81,14 @@ class Store:
         async with self._database.connection() as connection:
             await connection.execute(_REMEMBER_GROUPS, Rows.arrays((*pair, rows[pair]) for pair in sorted(rows)))
 
-    async def keys_of_group(self, group: str) -> list[str]:
-        """Keys that were told of alerts of a sender's group and may still wait for them to resolve."""
+    async def keys_of_groups(self, groups: Sequence[str]) -> dict[str, list[str]]:
+        """Keys that were told of alerts of a sender's groups and may still wait for them to resolve, by group."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_KEYS_OF_GROUP, (indexed(group),))
-            return [key for (key,) in await cursor.fetchall()]
+            rows = await (await connection.execute(_KEYS_OF_GROUPS, ([indexed(one) for one in groups],))).fetchall()
+        found: dict[str, list[str]] = {}
+        for place, key in rows:
+            found.setdefault(groups[place - 1], []).append(key)
+        return found
 
     async def save_policy(self, version: str, name: str, text: str) -> None:
         """Keeps a policy for as long as there are incidents that were opened under it; a known version stays as it

@@ -22,6 +22,7 @@ from agents.triage import Lookup, TriagePorts, nobody_to_ask
 from models.deliveries import Provider
 from models.records import Record, Unreadable
 from models.store.deadlines import Alarm
+from models.store.retention import Keep
 from models.store.store import Store
 from streams import topics
 from streams.app import Ports, wake_topic, wiring
@@ -47,6 +48,10 @@ RELAY_EVERY: Final = 0.25
 """Seconds between looks at the log: how late the feed may be. Few, large passes leave the machine to pages."""
 REPORT_EVERY: Final = 1.0
 """Seconds between looks for pages whose fate a crash left untold, and for late ones."""
+SWEEP_EVERY: Final = 3600.0
+"""Seconds between looks for rows that are old enough to go."""
+SWEEP_AGAIN: Final = 1.0
+"""Seconds between two bites, while there are more."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
 """How many records one batch may hold at most; a batch is one transaction."""
 
@@ -61,6 +66,7 @@ class Worker:
     couriers: dict[Provider, Courier]
     alarm: Alarm
     lookup: Lookup
+    keep: Keep
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
@@ -104,7 +110,8 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
             for provider, notifier in reached.notifiers.items()
         }
-        yield Worker(store, producer, policy, couriers, alarm, lookup)
+        keep = Keep(settings.keep_inbox, settings.keep_ended, settings.keep_incidents)
+        yield Worker(store, producer, policy, couriers, alarm, lookup, keep)
 
 
 def _ports(worker: Worker) -> Ports:
@@ -113,7 +120,7 @@ def _ports(worker: Worker) -> Ports:
     return Ports(
         triage=TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, worker.lookup),
         lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
-        review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK)),
+        review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK), store.log.endings),
         couriers=worker.couriers,
     )
 
@@ -136,9 +143,14 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
         if not await delivery.report(store.outbox, publish, topics.SIGNALS):
             await nap(told, REPORT_EVERY)
 
+    async def forget() -> None:
+        more = await store.retention.sweep(worker.keep, worker.policy.version)
+        await nap(stop, SWEEP_AGAIN if more else SWEEP_EVERY)
+
     yield repeat("deadlines", emit_deadlines, stop)
     yield repeat("relay", relay_events, stop)
     yield repeat("reports", report_pages, stop)
+    yield repeat("retention", forget, stop)
     for provider, courier in worker.couriers.items():
         yield repeat(f"delivery to {provider}", courier.work, stop)
 

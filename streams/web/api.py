@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -146,80 +147,57 @@ async def incident_deadlines(incident: TheIncident, ports: Ports) -> list[api.De
     return [api.DeadlineView.of(row) for row in await ports.reads.deadlines(incident.id, 1000)]
 
 
+class Order:
+    """A command about the incident of the path; its fields are those of the signal that it becomes."""
+
+    def __init__(self, incident: TheIncident, told: Told, ports: Ports, giver: Giver) -> None:
+        self.incident, self.told, self.ports, self.giver = incident, told, ports, giver
+
+    async def give(self, kind: Callable[..., Signal], asked: requests.Command) -> api.CommandAnswer | Response:
+        """What it led to, or that it is kept."""
+        about = self.incident
+        signal = kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked))
+        return await _given(signal, about.id, self.ports, self.giver)
+
+
+TheOrder = Annotated[Order, Depends()]
+
+
 @router.post("/incidents/{number}/acknowledge", response_model=api.CommandAnswer, responses=LATER)
-async def acknowledge(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Command | None = None
-) -> api.CommandAnswer | Response:
+async def acknowledge(order: TheOrder, asked: requests.Command | None = None) -> api.CommandAnswer | Response:
     """Somebody takes it; the escalation stops."""
-    by = (asked or requests.Command()).by
-    signal = AcknowledgeRequested(id=told.id, key=incident.key, incident_id=incident.id, by=by, via=told.via)
-    return await _given(signal, incident.id, ports, giver)
+    return await order.give(AcknowledgeRequested, asked or requests.Command())
 
 
 @router.post("/incidents/{number}/escalate", response_model=api.CommandAnswer, responses=LATER)
-async def escalate(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Escalate | None = None
-) -> api.CommandAnswer | Response:
+async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> api.CommandAnswer | Response:
     """Pages the next level, or the named one, now."""
     asked = asked or requests.Escalate()
-    policy = await ports.policies.of(incident.policy_version)
+    policy = await order.ports.policies.of(order.incident.policy_version)
     names = [level.name for level in policy.escalation.levels]
     if asked.level is not None and asked.level not in names:
         raise Problem(
             422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."
         )
-    signal = EscalateRequested(
-        id=told.id, key=incident.key, incident_id=incident.id, by=asked.by, via=told.via, level=asked.level
-    )
-    return await _given(signal, incident.id, ports, giver)
+    return await order.give(EscalateRequested, asked)
 
 
 @router.post("/incidents/{number}/resolve", response_model=api.CommandAnswer, responses=LATER)
-async def resolve(
-    incident: TheIncident, told: Told, ports: Ports, giver: Giver, asked: requests.Resolve | None = None
-) -> api.CommandAnswer | Response:
+async def resolve(order: TheOrder, asked: requests.Resolve | None = None) -> api.CommandAnswer | Response:
     """Ends it."""
-    asked = asked or requests.Resolve()
-    signal = ResolveRequested(
-        id=told.id, key=incident.key, incident_id=incident.id, by=asked.by, via=told.via, note=asked.note
-    )
-    return await _given(signal, incident.id, ports, giver)
+    return await order.give(ResolveRequested, asked or requests.Resolve())
 
 
 @router.post("/incidents/{number}/updates", response_model=api.CommandAnswer, responses=LATER)
-async def update(
-    incident: TheIncident, asked: requests.Update, told: Told, ports: Ports, giver: Giver
-) -> api.CommandAnswer | Response:
+async def update(order: TheOrder, asked: requests.Update) -> api.CommandAnswer | Response:
     """Tells where things stand; also on the status page, for an incident that is there."""
-    signal = UpdateRequested(
-        id=told.id,
-        key=incident.key,
-        incident_id=incident.id,
-        by=asked.by,
-        via=told.via,
-        message=asked.message,
-        stage=asked.stage,
-        actions=asked.actions,
-        next_steps=asked.next_steps,
-    )
-    return await _given(signal, incident.id, ports, giver)
+    return await order.give(UpdateRequested, asked)
 
 
 @router.post("/incidents/{number}/severity", response_model=api.CommandAnswer, responses=LATER)
-async def change_severity(
-    incident: TheIncident, asked: requests.ChangeSeverity, told: Told, ports: Ports, giver: Giver
-) -> api.CommandAnswer | Response:
+async def change_severity(order: TheOrder, asked: requests.ChangeSeverity) -> api.CommandAnswer | Response:
     """Up or down, recorded with who and why. POLICY 6."""
-    signal = SeverityRequested(
-        id=told.id,
-        key=incident.key,
-        incident_id=incident.id,
-        by=asked.by,
-        via=told.via,
-        severity=asked.severity,
-        reason=asked.reason,
-    )
-    return await _given(signal, incident.id, ports, giver)
+    return await order.give(SeverityRequested, asked)
 
 
 async def _given(

@@ -11,6 +11,7 @@ from streams.web import api, api_operations, docs, errors, health, metrics, page
 from streams.web.auth import DEFAULT_SENDER, Doors
 from streams.web.commands import Commands
 from streams.web.edge import Edge
+from streams.web.figures import RecentFigures
 from streams.web.metrics import WebMetrics
 from streams.web.ports import WebPorts
 from streams.web.receiver import Receiver
@@ -35,6 +36,7 @@ def build(ports: WebPorts) -> Edge:
     )
     app.state.ports = ports
     app.state.metrics = web_metrics
+    app.state.figures = RecentFigures(ports.reads.figures, web_metrics, ports.monotonic)
     app.state.commands = Commands(ports)
     app.state.api_doors = Doors({"api": settings.api_token} if settings.api_token else {}, "TOCSIN_API_TOKEN", "api")
     app.state.public_page = status_page.PublicPage(ports)

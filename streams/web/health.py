@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from models.store.rows import Figures
 from streams.web.errors import UNAVAILABLE
+from streams.web.figures import RecentFigures
 from streams.web.ports import WebPorts
 
 _WITHIN: Final = 3.0
@@ -33,7 +34,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> JSONResponse:
     """200 or 503, with what is wrong."""
     ports: WebPorts = request.app.state.ports
-    broker, (database, figures) = await asyncio.gather(_broker(ports), _database(ports))
+    broker, (database, figures) = await asyncio.gather(_broker(ports), _database(request.app.state.figures))
     is_ready = broker == database == "ok"
     worker = _worker(figures)
     answer: dict[str, Any] = {
@@ -65,10 +66,9 @@ async def _broker(ports: WebPorts) -> str:
     return "ok"
 
 
-async def _database(ports: WebPorts) -> tuple[str, Figures | None]:
+async def _database(figures: RecentFigures) -> tuple[str, Figures | None]:
     try:
-        async with asyncio.timeout(_WITHIN):
-            return "ok", await ports.reads.figures()
+        return "ok", await figures.read()
     except UNAVAILABLE as error:
         return f"unreachable ({type(error).__name__})", None
 

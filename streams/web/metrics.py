@@ -6,6 +6,7 @@ Label values are few and ours (senders come from the settings), never text that 
 from __future__ import annotations
 
 import logging
+import math
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,6 @@ from models.deliveries import Provider
 from models.severity import Severity
 from models.store.rows import Figures
 from streams.web.errors import UNAVAILABLE
-from streams.web.ports import WebPorts
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,12 @@ class WebMetrics:
         self.answers = Counter(
             "tocsin_http_answers", "Answers by area and class of status.", ["area", "status"], registry=registry
         )
+        self.lookup_seconds = Histogram(
+            "tocsin_database_lookup_seconds", "Time to ask for the figures below.", registry=registry, buckets=_SECONDS
+        )
+        self.lookups_failed = Counter(
+            "tocsin_database_lookups_failed", "Times that nobody answered.", registry=registry
+        )
         self._database = Gauge("tocsin_database_up", "1 when the database answered this scrape.", registry=registry)
         self._pending = Gauge("tocsin_deliveries_pending", "Deliveries not yet made.", ["provider"], registry=registry)
         self._refused = Gauge(
@@ -62,9 +68,13 @@ class WebMetrics:
         self._open = Gauge("tocsin_incidents_open", "Open incidents.", ["severity"], registry=registry)
 
     def show(self, figures: Figures | None) -> None:
-        """Takes over what the store holds; None while it is out of reach."""
+        """Takes over what the store holds; None while it is out of reach, when nobody knows."""
         self._database.set(0 if figures is None else 1)
         if figures is None:
+            for labelled in (self._pending, self._open):
+                labelled.clear()
+            for single in (self._oldest_page, self._due, self._oldest_due):
+                single.set(math.nan)
             return
         for provider in Provider:
             self._pending.labels(provider).set(figures.pending_deliveries.get(provider, 0))
@@ -82,10 +92,9 @@ router = APIRouter(include_in_schema=False)
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Always answers: a scrape that fails would hide the reason."""
-    ports: WebPorts = request.app.state.ports
     web_metrics: WebMetrics = request.app.state.metrics
     try:
-        web_metrics.show(await ports.reads.figures())
+        web_metrics.show(await request.app.state.figures.read())
     except UNAVAILABLE as error:
         log.warning("the database does not answer: %s", error)
         web_metrics.show(None)

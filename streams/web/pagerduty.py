@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 PATH: Final = "/webhooks/pagerduty"
 _WITHIN: Final = 4.5
-_WEBHOOKS: Final = uuid.UUID("5a0f6c55-92a1-5c0e-8a0c-6d3c1f0b7e21")
+_EVENTS: Final = uuid.UUID("5a0f6c55-92a1-5c0e-8a0c-6d3c1f0b7e21")
+"""Of the signals' ids, which derive from the event's: the id in the header is not signed."""
 _BY_PERSON: Final = "user_reference"
 _BY_MACHINE: Final = ("integration", "service")
 """In the type of an agent: what our own Events API calls come back as."""
@@ -78,7 +79,7 @@ async def receive(request: Request) -> Response:
         return _ignored("not a version 3 webhook about an incident")
     try:
         async with asyncio.timeout(_WITHIN):
-            return await _hand_on(event, request.headers.get("x-webhook-id") or event.id, ports, commands)
+            return await _hand_on(event, ports, commands)
     except UNAVAILABLE as error:
         raise unavailable("broker or database does not answer", error) from None
 
@@ -93,11 +94,11 @@ def signed(body: bytes, signatures: str, secrets: Sequence[SecretStr]) -> bool:
     return any([hmac.compare_digest(one, other) for one in given for other in expected])  # noqa: C419 (compares them all)
 
 
-async def _hand_on(event: _Event, webhook_id: str, ports: WebPorts, commands: Commands) -> Response:
+async def _hand_on(event: _Event, ports: WebPorts, commands: Commands) -> Response:
     incident = await _ours(event, ports)
     if incident is None:
         return _ignored("not a page of ours")
-    signal_id = uuid.uuid5(_WEBHOOKS, webhook_id)
+    signal_id = uuid.uuid5(_EVENTS, event.id)
     agent = event.agent or _Agent()
     by = (agent.summary or "somebody").replace("\0", "")[:100]
     signal: AcknowledgeRequested | ResolveRequested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,3 +73,5 @@ class WebPorts:
     recording: Mapping[Provider, str]
     """The providers whose deliveries are recorded instead of sent, each with why."""
     clock: Clock
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds, for how old an answer is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 import yaml
@@ -37,8 +37,8 @@ class Desk:
 
     async def remember_groups(self, told: Collection[tuple[str, str]]) -> None: ...
 
-    async def keys_of_group(self, group: str) -> Sequence[str]:
-        return ()
+    async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return {}
 
     async def lookup(self, queries: Sequence[str], within: timedelta) -> Answers:
         assert within == timedelta(seconds=2)

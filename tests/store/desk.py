@@ -12,9 +12,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from agents import lifecycle, review
+from agents.review import ReviewPorts
 from models.alert import Alert
 from models.deliveries import Provider
 from models.events import Event
+from models.feed import FeedRecord, encode_feed
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
 from models.review_signals import ReviewSignal
@@ -60,8 +62,16 @@ class Desk:
         await lifecycle.run([_record("incident.signals", signal) for signal in signals], ports)
 
     async def review(self, *signals: ReviewSignal) -> None:
-        ports = review.ReviewPorts(self.store, OnePolicy(), self._publish, f"deliveries.{Provider.SLACK}")
-        await review.run([_record("review.signals", signal) for signal in signals], ports)
+        await review.run([_record("review.signals", signal) for signal in signals], self._reviews)
+
+    async def follow(self, *feed: FeedRecord) -> None:
+        records = [Record("incident.events", 0, 0, one.key.encode(), encode_feed(one)) for one in feed]
+        await review.follow(records, self._reviews)
+
+    @property
+    def _reviews(self) -> ReviewPorts:
+        slack = f"deliveries.{Provider.SLACK}"
+        return ReviewPorts(self.store, OnePolicy(), self._publish, slack, self.store.log.endings)
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
         self.sent += records

@@ -60,6 +60,36 @@ async def test_one_relay_works_at_a_time_and_another_takes_over(desk: Desk, othe
         await dies.__aexit__(None, None, None)
 
 
+async def test_a_slow_broker_finds_the_relay_in_no_transaction(desk: Desk) -> None:
+    """PostgreSQL would end it after ten seconds, and the broker may take fifteen."""
+    async with desk.store.log.relaying() as mine:
+        assert mine
+        here = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        assert {row["state"] for row in await desk.rows(here)} == {"idle"}
+
+
+async def test_a_relay_that_was_cancelled_leaves_neither_lock_nor_limit(desk: Desk, other_desk: Desk) -> None:
+    relaying = asyncio.Event()
+
+    async def hangs() -> None:
+        async with desk.store.log.relaying():
+            relaying.set()
+            await asyncio.Event().wait()
+
+    for _ in range(12):  # more often than there are connections
+        relaying.clear()
+        task = asyncio.create_task(hangs())
+        await relaying.wait()
+        assert not await relays(other_desk)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await relays(other_desk)
+    async with desk.store._database.connection() as connection:
+        [(limit,)] = await (await connection.execute("SHOW idle_session_timeout")).fetchall()
+    assert limit == "0"
+
+
 async def relays(desk: Desk) -> bool:
     async with desk.store.log.relaying() as mine:
         return mine

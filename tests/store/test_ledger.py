@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from models.review_signals import PostmortemRequired, PostmortemWithdrawn
 from models.severity import Severity
@@ -121,6 +124,60 @@ async def test_a_review_is_reminded_and_its_page_of_the_ledger_is_its_own(desk: 
     assert len(await desk.store.reads.deadlines(armed["owner_id"], 100)) == await desk.value(
         "SELECT count(*) FROM deadline"
     )
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_postmortem_whose_record_on_the_feed_was_lost_is_opened_by_its_deadline(
+    desk: Desk,
+    again: bool,  # noqa: FBT001 (a parameter of the story)
+) -> None:
+    """Again: the review knows an earlier ending, and the reopening and the later ending were lost."""
+    await desk.handle(alerts())
+    await desk.resolve("shop/checkout")
+    if again:
+        [told] = await desk.store.log.endings([await desk.incident_id("shop/checkout")])
+        await desk.follow(told)
+        await desk.handle(alerts(name="again"))
+        await desk.resolve("shop/checkout")
+    await desk.rows(DUE + " AND name = 'postmortem'")
+    [due] = [one for one in await desk.store.ledger.claim_due(10, timedelta(0)) if one.name == "postmortem"]
+    reaching = reached(await desk.one("SELECT * FROM deadline WHERE id = %s", due.id))
+    await desk.review(reaching)
+    await desk.review(replace(reaching, id=uuid.uuid4()))
+    assert [one.name for one in await desk.store.ledger.claim_due(10, timedelta(0))] == []
+    assert await desk.value("SELECT status FROM deadline WHERE id = %s", due.id) == "fired"
+    assert await desk.value("SELECT postmortem_status FROM review") == "open"
+    assert await desk.value("SELECT count(*) FROM delivery WHERE kind = 'reminder'") == 1
+    before = await desk.rows("SELECT kind FROM event WHERE stream = 'review'")
+    [endings] = await desk.store.log.endings([await desk.incident_id("shop/checkout")])
+    assert len(endings.events) == (3 if again else 1)
+    await desk.follow(endings)  # it was only late
+    assert await desk.rows("SELECT kind FROM event WHERE stream = 'review'") == before
+
+
+async def test_an_ending_that_the_inbox_has_forgotten_opens_no_second_postmortem(desk: Desk) -> None:
+    await desk.handle(alerts())
+    await desk.resolve("shop/checkout")
+    [endings] = await desk.store.log.endings([await desk.incident_id("shop/checkout")])
+    await desk.follow(endings)
+    await desk.rows("DELETE FROM inbox")
+    await desk.follow(endings)
+    await desk.review(reached(await desk.one("SELECT * FROM deadline WHERE name = 'postmortem'")))
+    kinds = [row["kind"] for row in await desk.rows("SELECT kind FROM event WHERE stream = 'review' ORDER BY seq")]
+    assert kinds == ["postmortem_opened", "deadline_passed", "owner_reminded"]
+
+
+async def test_a_postmortems_deadline_that_a_reopening_outran_opens_nothing(desk: Desk) -> None:
+    await desk.handle(alerts())
+    await desk.resolve("shop/checkout")
+    armed = await desk.one("SELECT * FROM deadline WHERE name = 'postmortem'")
+    await desk.handle(alerts(name="again"))
+    await desk.review(reached(armed))
+    assert await desk.value("SELECT postmortem_status FROM review") == "suspended"
+    assert await desk.value("SELECT count(*) FROM delivery WHERE kind = 'reminder'") == 0
+    waiting = "SELECT count(*) FROM deadline WHERE name LIKE 'postmortem%%' AND ended_at IS NULL"
+    assert await desk.value(waiting) == 0
+    assert await desk.value("SELECT status FROM deadline WHERE id = %s", armed["id"]) == "cancelled"
 
 
 async def test_a_sleeper_is_woken_for_what_is_due_at_once_and_survives_its_connection(desk: Desk) -> None:

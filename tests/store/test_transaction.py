@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -176,7 +177,7 @@ async def test_no_key_or_text_can_poison_the_batch(desk: Desk, key: str) -> None
     assert await desk.value("SELECT count(*) FROM incident") == 2
     assert await desk.value("SELECT count(*) FROM event WHERE kind = 'alerts_joined'") == 4
     await desk.store.remember_groups([(key, key)])
-    [reached] = await desk.store.keys_of_group(key)
+    [reached] = (await desk.store.keys_of_groups([key]))[key]
     assert reached == key.replace("\x00", "\ufffd")
 
 
@@ -227,6 +228,20 @@ async def test_two_spellings_of_a_key_are_one_incident(desk: Desk) -> None:
         await desk.handle(alerts("a\0b"), alerts("a\ufffdb", name="more"))
         await desk.handle(alerts("a\ufffdb", name="third"), alerts("a\0b", name="fourth"))
     assert await desk.value("SELECT count(*) FROM incident") == 1
+
+
+async def test_two_spellings_of_a_key_in_one_batch_are_refused_to_be_split(desk: Desk) -> None:
+    """Each would be decided on the state without the other."""
+    told = [(uuid.uuid4(), "alerts_reported", key) for key in ("a\0b", "a\ufffdb")]
+    with pytest.raises(Unreadable, match="two spellings"):
+        async with desk.store.incidents() as incidents:
+            await incidents.begin(told)
+    owner = uuid.uuid4()
+    told = [(uuid.uuid4(), "postmortem_withdrawn", key) for key in (str(owner), str(owner).upper())]
+    with pytest.raises(Unreadable, match="two spellings"):
+        async with desk.store.reviews() as reviews:
+            await reviews.begin(told)
+    assert await desk.value("SELECT count(*) FROM inbox") == 0
 
 
 async def test_a_relay_that_waited_too_long_for_the_broker_tries_again(desk: Desk) -> None:

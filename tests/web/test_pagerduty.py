@@ -99,6 +99,16 @@ async def test_a_redelivery_changes_nothing(anybody: httpx.AsyncClient, world: W
     assert kinds.count("acknowledged") == 1
 
 
+async def test_what_is_not_signed_tells_no_events_apart(
+    anybody: httpx.AsyncClient, world: World, incident: Incident
+) -> None:
+    replayed = [await told(anybody, event(incident), webhook_id) for webhook_id in ("w-1", "w-2")]
+    assert len({answer.json()["signal_id"] for answer in replayed}) == 1
+    later = await told(anybody, event(incident, "incident.resolved", id="02EVENT"), "w-1")
+    assert later.json()["signal_id"] != replayed[0].json()["signal_id"]
+    assert now(world, incident).status == "resolved"
+
+
 @pytest.mark.parametrize(
     "given_signature",
     [

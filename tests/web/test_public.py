@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import xml.etree.ElementTree as ET
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from aiokafka.errors import KafkaConnectionError
 
 from models.statuspage_api import API_DOCUMENTS
 from models.store.errors import Unavailable
+from models.store.rows import Figures
 from streams.web import status_page
+from streams.web.figures import RecentFigures
+from streams.web.metrics import WebMetrics
 from tests.peers.browser import Browser
 from tests.web.world import World, webhook
 
@@ -102,6 +106,7 @@ async def test_ready_says_what_is_missing(anybody: Client, world: World) -> None
     no_broker = await anybody.get("/health/ready")
     assert (no_broker.status_code, no_broker.json()["broker"]) == (503, "unreachable (KafkaConnectionError)")
     world.broken, world.reads.away = None, Unavailable("password=hunter2")
+    world.ahead += timedelta(seconds=2)
     no_database = await anybody.get("/health/ready")
     assert (no_database.status_code, no_database.json()["database"]) == (503, "unreachable (Unavailable)")
     assert "hunter2" not in no_database.text
@@ -122,7 +127,47 @@ async def test_metrics_count_what_happened(sender: Client, anybody: Client, worl
     ):
         assert line in shown, line
     world.reads.away = Unavailable("gone")
-    assert "tocsin_database_up 0.0" in (await anybody.get("/metrics")).text
+    world.ahead += timedelta(seconds=2)
+    gone = (await anybody.get("/metrics")).text
+    for line in (
+        "tocsin_database_up 0.0",
+        "tocsin_database_lookups_failed_total 1.0",
+        "tocsin_deadlines_due NaN",
+        "tocsin_oldest_pending_page_seconds NaN",
+    ):
+        assert line in gone, line
+    assert "tocsin_incidents_open{" not in gone
+
+
+async def test_however_often_anybody_asks_the_store_is_asked_once_in_two_seconds(world: World) -> None:
+    asked = 0
+    figures = world.reads.figures
+    held = asyncio.Event()
+
+    async def counted() -> Figures:
+        nonlocal asked
+        asked += 1
+        await held.wait()
+        return await figures()
+
+    recent = RecentFigures(counted, WebMetrics(), world.monotonic)
+    crowd = [asyncio.create_task(recent.read()) for _ in range(20)]
+    await asyncio.sleep(0)
+    crowd[0].cancel()  # its client went away; the answer is for the others, too
+    held.set()
+    answers = await asyncio.gather(*crowd, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [asyncio.CancelledError, *[Figures] * 19]
+    await recent.read()
+    assert asked == 1
+    world.ahead += timedelta(seconds=2)
+    world.reads.away = Unavailable("gone")
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await recent.read()
+    assert asked == 2
+    world.reads.away = None
+    world.ahead += timedelta(seconds=2)
+    assert await recent.read() == Figures()
 
 
 async def test_the_apis_page_needs_nothing_from_elsewhere(anybody: Client) -> None:

@@ -148,7 +148,7 @@ class World:
         policy, version = self.policy.policy, self.policy.version
         self._triage = TriagePorts(policy, version, self.publish, self.store, topics.SIGNALS)
         self._lifecycle = LifecyclePorts(self.store, self, self.publish, lambda provider: f"deliveries.{provider}")
-        self._review = ReviewPorts(self.store, self, self.publish, topics.DELIVERIES_SLACK)
+        self._review = ReviewPorts(self.store, self, self.publish, topics.DELIVERIES_SLACK, self.store.endings)
 
     def now(self) -> datetime:
         return utc_now() + self.ahead
@@ -185,6 +185,9 @@ class World:
     def records(self, topic: str) -> list[Outgoing]:
         return [record for record in self.published if record.topic == topic]
 
+    def monotonic(self) -> float:
+        return self.ahead.total_seconds()
+
     def ports(self) -> WebPorts:
         recording = dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "no provider is configured")
         return WebPorts(
@@ -197,6 +200,7 @@ class World:
             broker_answers=self.broker_answers,
             recording=recording,
             clock=self.now,
+            monotonic=self.monotonic,
         )
 
 
