@@ -98,6 +98,10 @@ class Courier:
     outbox: Outbox
     now: Callable[[], datetime]
     most: int = 32
+    round_every: timedelta = timedelta(0)
+    """The shortest time from one round to the next: messages share claims and transactions, pages never wait."""
+    spared: Callable[[], bool] = lambda: False
+    """True while something more urgent is short of processor time: then one delivery a round, so that none starves."""
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,6 +122,7 @@ class Courier:
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
+        soonest = asyncio.get_running_loop().time() + self.round_every.total_seconds()
         # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
         await self._collect()
         await self._renew()
@@ -125,6 +130,7 @@ class Courier:
             self.breaker.started()
             self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
+        await asyncio.sleep(soonest - asyncio.get_running_loop().time())
         await self._collect()
 
     async def drain(self) -> None:
@@ -160,7 +166,7 @@ class Courier:
             self._renewed_at = now
 
     async def _claim(self) -> Sequence[Claimed]:
-        free = max(0, self.pace.width - len(self._under_way))
+        free = max(0, (1 if self.spared() else self.pace.width) - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 

@@ -10,13 +10,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.ports import PolicyBook, Store
+from agents.ports import PolicyBook, Store, Wake
 from models import review
 from models.deadlines import deadline_id
-from models.deliveries import Provider
 from models.events import IncidentReopened, IncidentResolved
 from models.feed import KINDS, FeedRecord, decode_feed
-from models.records import Outgoing, Publish, Record
+from models.records import Record
 from models.review import Review
 from models.signals import (
     ActionItemRequested,
@@ -37,8 +36,7 @@ class ReviewPorts:
 
     store: Store
     policies: PolicyBook
-    publish: Publish
-    reminders_topic: str
+    wake: Wake
 
 
 async def follow(batch: Sequence[Record], ports: ReviewPorts) -> None:
@@ -96,8 +94,7 @@ async def _apply(signals: Sequence[ReviewSignal], ports: ReviewPorts) -> None:
                 if step.after is not None:
                     states[signal.key] = step.after
         providers = await transaction.save(steps)
-    if Provider.SLACK in providers:
-        await ports.publish([Outgoing(ports.reminders_topic, signals[0].key.encode(), b"")])
+    ports.wake(providers)
 
 
 def _policy_version(before: Review | None, signal: ReviewSignal) -> str | None:

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from agents import dead_letters, deadlines, delivery, relay
@@ -19,6 +20,7 @@ from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
 from agents.triage import TriagePorts
+from agents.waking import Waker
 from models.deliveries import Provider
 from models.records import Record, Unreadable
 from models.store.deadlines import Alarm
@@ -27,7 +29,7 @@ from streams import topics
 from streams.app import Ports, wake_topic, wiring
 from streams.batches import DeadLetter
 from streams.clock import utc_now
-from streams.consume import attach
+from streams.consume import Consumption, attach
 from streams.group import faust_app, run_app
 from streams.loops import TRANSIENT, nap, repeat
 from streams.policies import Policies
@@ -45,6 +47,13 @@ RELAY_EVERY: Final = 0.25
 """Seconds between looks at the log: how late the feed may be. Few, large passes leave the machine to pages."""
 REPORT_EVERY: Final = 1.0
 """Seconds between looks for pages whose fate a crash left untold, and for late ones."""
+REPORT_TOGETHER: Final = 0.2
+"""Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
+MESSAGES_EVERY: Final = timedelta(milliseconds=100)
+"""Between two rounds of a courier of messages. Pages have no such pause."""
+PRESSED: Final = 32
+"""Alerts waiting to be decided from which on messages and the feed go at a trickle: whoever has to be woken goes first."""
+RELAY_WHILE_PRESSED: Final = 2.0
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
 """How many records one batch may hold at most; a batch is one transaction."""
 
@@ -57,18 +66,27 @@ class Worker:
     producer: Producer
     policy: PolicyInForce
     couriers: dict[Provider, Courier]
+    waker: Waker
     alarm: Alarm
+    alerts: list[Consumption]
+    """What alerts pass through before somebody is paged."""
+
+    def is_pressed(self) -> bool:
+        """True while alerts wait to be decided."""
+        return sum(consumption.in_flight for consumption in self.alerts) > PRESSED
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
     """Works until `stop` is set, then finishes what is in hand. Raises what ended it otherwise."""
     brokers = brokers_of(settings)
     async with _opened(settings, brokers) as worker:
-        app = faust_app(GROUP, brokers)
+        app, bury = faust_app(GROUP, brokers), _burial(worker)
         for topic, agent in wiring(_ports(worker)):
-            attach(
-                app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
+            consumption = attach(
+                app, topic, agent, dead_letter=bury, transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
             )
+            if topic in BATCHES:
+                worker.alerts.append(consumption)
         self.ready("")
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(loop) for loop in _loops(worker, self.stop)]
@@ -97,7 +115,11 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
             for provider, notifier in reached.notifiers.items()
         }
-        yield Worker(store, producer, policy, couriers, alarm)
+        waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
+        worker = Worker(store, producer, policy, couriers, waker, alarm, [])
+        for provider in couriers.keys() - {Provider.PAGERDUTY}:
+            couriers[provider].round_every, couriers[provider].spared = MESSAGES_EVERY, worker.is_pressed
+        yield worker
 
 
 def _ports(worker: Worker) -> Ports:
@@ -105,8 +127,8 @@ def _ports(worker: Worker) -> Ports:
     policies = Policies(policy, store.policy_text)
     return Ports(
         triage=TriagePorts(policy.policy, policy.version, publish, store.keys_of_group, topics.SIGNALS),
-        lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
-        review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK)),
+        lifecycle=LifecyclePorts(store, policies, worker.waker.wake),
+        review=ReviewPorts(store, policies, worker.waker.wake),
         couriers=worker.couriers,
     )
 
@@ -119,7 +141,10 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
             await worker.alarm.wait(await deadlines.nap(store.ledger))
 
     async def relay_events() -> None:
-        if await relay.relay(store.log, publish, topics.EVENTS) < relay.BATCH:
+        more = await relay.relay(store.log, publish, topics.EVENTS) >= relay.BATCH
+        if worker.is_pressed():
+            await nap(stop, RELAY_WHILE_PRESSED)
+        elif not more:
             await nap(stop, RELAY_EVERY)
 
     told = worker.couriers[Provider.PAGERDUTY].told
@@ -128,10 +153,12 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
         told.clear()
         if not await delivery.report(store.outbox, publish, topics.SIGNALS):
             await nap(told, REPORT_EVERY)
+        await nap(stop, REPORT_TOGETHER)
 
     yield repeat("deadlines", emit_deadlines, stop)
     yield repeat("relay", relay_events, stop)
     yield repeat("reports", report_pages, stop)
+    yield repeat("wake-ups", worker.waker.tell_others, stop)
     for provider, courier in worker.couriers.items():
         yield repeat(f"delivery to {provider}", courier.work, stop)
 

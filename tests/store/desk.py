@@ -50,20 +50,15 @@ class Desk:
 
     store: Store
     url: str
-    sent: list[Outgoing] = field(default_factory=list)
+    woken: set[Provider] = field(default_factory=set)
 
     async def handle(self, *signals: Signal) -> None:
-        ports = lifecycle.LifecyclePorts(
-            self.store, OnePolicy(), self._publish, lambda provider: f"deliveries.{provider}"
-        )
+        ports = lifecycle.LifecyclePorts(self.store, OnePolicy(), self.woken.update)
         await lifecycle.run([_record("incident.signals", signal) for signal in signals], ports)
 
     async def review(self, *signals: ReviewSignal) -> None:
-        ports = review.ReviewPorts(self.store, OnePolicy(), self._publish, f"deliveries.{Provider.SLACK}")
+        ports = review.ReviewPorts(self.store, OnePolicy(), self.woken.update)
         await review.run([_record("review.signals", signal) for signal in signals], ports)
-
-    async def _publish(self, records: Sequence[Outgoing]) -> None:
-        self.sent += records
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row) as connection:

@@ -147,8 +147,8 @@ class World:
         self.policy = policy_in_force(settings)
         policy, version, keys_of_group = self.policy.policy, self.policy.version, self.store.keys_of_group
         self._triage = TriagePorts(policy, version, self.publish, keys_of_group, topics.SIGNALS)
-        self._lifecycle = LifecyclePorts(self.store, self, self.publish, lambda provider: f"deliveries.{provider}")
-        self._review = ReviewPorts(self.store, self, self.publish, topics.DELIVERIES_SLACK)
+        self._lifecycle = LifecyclePorts(self.store, self, lambda _: None)
+        self._review = ReviewPorts(self.store, self, lambda _: None)
 
     def now(self) -> datetime:
         return utc_now() + self.ahead
