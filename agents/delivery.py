@@ -32,6 +32,8 @@ ATTEMPT_WITHIN = timedelta(seconds=18)
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
+SPARED = 4
+"""How many attempts at once a courier makes that is spared for something more urgent: few, so that none starves."""
 FIRST_BACKOFF = timedelta(milliseconds=500)
 LONGEST_BACKOFF = timedelta(seconds=30)
 LATE_AFTER = timedelta(seconds=30)
@@ -101,7 +103,7 @@ class Courier:
     round_every: timedelta = timedelta(0)
     """The shortest time from one round to the next: messages share claims and transactions, pages never wait."""
     spared: Callable[[], bool] = lambda: False
-    """True while something more urgent is short of processor time: then one delivery a round, so that none starves."""
+    """True while something more urgent is short of processor time."""
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,6 +116,11 @@ class Courier:
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
         self._renewed_at = self.now()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while an attempt is under way."""
+        return bool(self._under_way)
 
     async def wake(self, batch: Sequence[Record]) -> None:
         """The agent on the provider's topic: there is something to deliver."""
@@ -166,7 +173,7 @@ class Courier:
             self._renewed_at = now
 
     async def _claim(self) -> Sequence[Claimed]:
-        free = max(0, (1 if self.spared() else self.pace.width) - len(self._under_way))
+        free = max(0, (SPARED if self.spared() else self.pace.width) - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 

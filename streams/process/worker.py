@@ -36,6 +36,7 @@ from streams.policies import Policies
 from streams.process.places import brokers as brokers_of
 from streams.process.places import database_url
 from streams.processes import Supervised
+from streams.pressure import Pressure
 from streams.producer import Producer
 from streams.providers import at_once, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
@@ -53,7 +54,8 @@ MESSAGES_EVERY: Final = timedelta(milliseconds=100)
 """Between two rounds of a courier of messages. Pages have no such pause."""
 PRESSED: Final = 32
 """Alerts waiting to be decided from which on messages and the feed go at a trickle: whoever has to be woken goes first."""
-RELAY_WHILE_PRESSED: Final = 2.0
+WHILE_PRESSED: Final = 1.0
+"""Seconds between two passes of what can wait that long."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
 """How many records one batch may hold at most; a batch is one transaction."""
 
@@ -71,9 +73,14 @@ class Worker:
     alerts: list[Consumption]
     """What alerts pass through before somebody is paged."""
 
+    pressure: Pressure
+
     def is_pressed(self) -> bool:
-        """True while alerts wait to be decided."""
-        return sum(consumption.in_flight for consumption in self.alerts) > PRESSED
+        """True while somebody is to be woken and the processor is what holds it up."""
+        if not self.pressure.is_high:
+            return False
+        waiting = sum(consumption.in_flight for consumption in self.alerts)
+        return waiting > PRESSED or self.couriers[Provider.PAGERDUTY].is_busy
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
@@ -116,7 +123,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             for provider, notifier in reached.notifiers.items()
         }
         waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
-        worker = Worker(store, producer, policy, couriers, waker, alarm, [])
+        worker = Worker(store, producer, policy, couriers, waker, alarm, [], Pressure())
         for provider in couriers.keys() - {Provider.PAGERDUTY}:
             couriers[provider].round_every, couriers[provider].spared = MESSAGES_EVERY, worker.is_pressed
         yield worker
@@ -143,7 +150,7 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
     async def relay_events() -> None:
         more = await relay.relay(store.log, publish, topics.EVENTS) >= relay.BATCH
         if worker.is_pressed():
-            await nap(stop, RELAY_WHILE_PRESSED)
+            await nap(stop, WHILE_PRESSED)
         elif not more:
             await nap(stop, RELAY_EVERY)
 
@@ -153,11 +160,12 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
         told.clear()
         if not await delivery.report(store.outbox, publish, topics.SIGNALS):
             await nap(told, REPORT_EVERY)
-        await nap(stop, REPORT_TOGETHER)
+        await nap(stop, WHILE_PRESSED if worker.is_pressed() else REPORT_TOGETHER)
 
     yield repeat("deadlines", emit_deadlines, stop)
     yield repeat("relay", relay_events, stop)
     yield repeat("reports", report_pages, stop)
+    yield repeat("pressure", worker.pressure.look, stop)
     yield repeat("wake-ups", worker.waker.tell_others, stop)
     for provider, courier in worker.couriers.items():
         yield repeat(f"delivery to {provider}", courier.work, stop)
