@@ -17,7 +17,6 @@ from models.review import Review
 from models.state import Incident
 from models.step import State, Step
 
-
 Wake = Callable[[Iterable[Provider]], None]
 """Says that something to deliver was committed. Only a hint: nothing depends on its being heard."""
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from agents import dead_letters, deadlines, delivery, relay
@@ -25,6 +26,7 @@ from models.deliveries import Provider
 from models.records import Record, Unreadable
 from models.store.deadlines import Alarm
 from models.store.store import Store
+from notifiers.port import Notifier
 from streams import topics
 from streams.app import Ports, wake_topic, wiring
 from streams.batches import DeadLetter
@@ -33,10 +35,10 @@ from streams.consume import Consumption, attach
 from streams.group import faust_app, run_app
 from streams.loops import TRANSIENT, nap, repeat
 from streams.policies import Policies
+from streams.pressure import Pressure
 from streams.process.places import brokers as brokers_of
 from streams.process.places import database_url
 from streams.processes import Supervised
-from streams.pressure import Pressure
 from streams.producer import Producer
 from streams.providers import at_once, reach
 from streams.settings import PolicyInForce, Settings, policy_in_force
@@ -48,14 +50,16 @@ RELAY_EVERY: Final = 0.25
 """Seconds between looks at the log: how late the feed may be. Few, large passes leave the machine to pages."""
 REPORT_EVERY: Final = 1.0
 """Seconds between looks for pages whose fate a crash left untold, and for late ones."""
+TELL_EVERY: Final = 0.1
+"""Seconds between two records that wake other workers."""
 REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 MESSAGES_EVERY: Final = timedelta(milliseconds=100)
 """Between two rounds of a courier of messages. Pages have no such pause."""
-PRESSED: Final = 32
-"""Alerts waiting to be decided from which on messages and the feed go at a trickle: whoever has to be woken goes first."""
-WHILE_PRESSED: Final = 1.0
-"""Seconds between two passes of what can wait that long."""
+BACKLOG: Final = 32
+"""Webhooks, or signals, waiting from which on what can wait does: whoever has to be woken goes first."""
+SPARED_FOR: Final = 1.0
+"""Seconds between two passes of it then."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
 """How many records one batch may hold at most; a batch is one transaction."""
 
@@ -70,17 +74,7 @@ class Worker:
     couriers: dict[Provider, Courier]
     waker: Waker
     alarm: Alarm
-    alerts: list[Consumption]
-    """What alerts pass through before somebody is paged."""
-
     pressure: Pressure
-
-    def is_pressed(self) -> bool:
-        """True while somebody is to be woken and the processor is what holds it up."""
-        if not self.pressure.is_high:
-            return False
-        waiting = sum(consumption.in_flight for consumption in self.alerts)
-        return waiting > PRESSED or self.couriers[Provider.PAGERDUTY].is_busy
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
@@ -93,7 +87,7 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
                 app, topic, agent, dead_letter=bury, transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
             )
             if topic in BATCHES:
-                worker.alerts.append(consumption)
+                worker.pressure.urgent.append(partial(_has_backlog, consumption))
         self.ready("")
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(loop) for loop in _loops(worker, self.stop)]
@@ -118,15 +112,25 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         producer = await stack.enter_async_context(Producer(brokers))
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
+        pressure = Pressure()
         couriers = {
-            provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
-            for provider, notifier in reached.notifiers.items()
+            provider: _courier(provider, notifier, store, pressure) for provider, notifier in reached.notifiers.items()
         }
         waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
-        worker = Worker(store, producer, policy, couriers, waker, alarm, [], Pressure())
-        for provider in couriers.keys() - {Provider.PAGERDUTY}:
-            couriers[provider].round_every, couriers[provider].spared = MESSAGES_EVERY, worker.is_pressed
-        yield worker
+        yield Worker(store, producer, policy, couriers, waker, alarm, pressure)
+
+
+def _courier(provider: Provider, notifier: Notifier, store: Store, pressure: Pressure) -> Courier:
+    courier = Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
+    if provider is Provider.PAGERDUTY:
+        pressure.urgent.append(lambda: courier.is_busy)
+    else:
+        courier.round_every, courier.spared = MESSAGES_EVERY, pressure.is_high
+    return courier
+
+
+def _has_backlog(consumption: Consumption) -> bool:
+    return consumption.in_flight > BACKLOG
 
 
 def _ports(worker: Worker) -> Ports:
@@ -149,8 +153,8 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
 
     async def relay_events() -> None:
         more = await relay.relay(store.log, publish, topics.EVENTS) >= relay.BATCH
-        if worker.is_pressed():
-            await nap(stop, WHILE_PRESSED)
+        if worker.pressure.is_high():
+            await nap(stop, SPARED_FOR)
         elif not more:
             await nap(stop, RELAY_EVERY)
 
@@ -160,13 +164,18 @@ def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None
         told.clear()
         if not await delivery.report(store.outbox, publish, topics.SIGNALS):
             await nap(told, REPORT_EVERY)
-        await nap(stop, WHILE_PRESSED if worker.is_pressed() else REPORT_TOGETHER)
+        await nap(stop, SPARED_FOR if worker.pressure.is_high() else REPORT_TOGETHER)
+
+    async def tell_others() -> None:
+        await nap(worker.waker.called, REPORT_EVERY)
+        await worker.waker.tell_others()
+        await nap(stop, TELL_EVERY)
 
     yield repeat("deadlines", emit_deadlines, stop)
     yield repeat("relay", relay_events, stop)
     yield repeat("reports", report_pages, stop)
     yield repeat("pressure", worker.pressure.look, stop)
-    yield repeat("wake-ups", worker.waker.tell_others, stop)
+    yield repeat("wake-ups", tell_others, stop)
     for provider, courier in worker.couriers.items():
         yield repeat(f"delivery to {provider}", courier.work, stop)
 

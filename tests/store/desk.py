@@ -16,7 +16,7 @@ from models.alert import Alert
 from models.deliveries import Provider
 from models.events import Event
 from models.policy_file import parse_policy, shipped_policy
-from models.records import Outgoing, Record
+from models.records import Record
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from models import incident
+from models.deliveries import Provider
 from models.events import Event
 from models.records import Unreadable
 from models.severity import Severity
