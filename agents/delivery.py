@@ -32,6 +32,8 @@ ATTEMPT_WITHIN = timedelta(seconds=18)
 SWEEP_EVERY = timedelta(seconds=1)
 TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
+SPARED = 4
+"""How many attempts at once a courier makes that is spared for something more urgent: few, so that none starves."""
 LATE_AFTER = timedelta(seconds=30)
 """A page that has not got through by then is told by a second way. POLICY 13, 32."""
 
@@ -98,6 +100,10 @@ class Courier:
     outbox: Outbox
     now: Callable[[], datetime]
     most: int = 32
+    round_every: timedelta = timedelta(0)
+    """The shortest time from one round to the next: messages share claims and transactions, pages never wait."""
+    spared: Callable[[], bool] = lambda: False
+    """True while something more urgent is short of processor time."""
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,6 +117,11 @@ class Courier:
         self.pace = Pace(self.most)
         self._renewed_at = self.now()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while an attempt is under way."""
+        return bool(self._under_way)
+
     async def wake(self, batch: Sequence[Record]) -> None:
         """The agent on the provider's topic: there is something to deliver."""
         self.woken.set()
@@ -118,6 +129,7 @@ class Courier:
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
         self.woken.clear()
+        soonest = asyncio.get_running_loop().time() + self.round_every.total_seconds()
         # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
         await self._collect()
         await self._renew()
@@ -125,6 +137,7 @@ class Courier:
             self.breaker.started()
             self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
+        await asyncio.sleep(soonest - asyncio.get_running_loop().time())
         await self._collect()
 
     async def drain(self) -> None:
@@ -160,7 +173,7 @@ class Courier:
             self._renewed_at = now
 
     async def _claim(self) -> Sequence[Claimed]:
-        free = max(0, self.pace.width - len(self._under_way))
+        free = max(0, (SPARED if self.spared() else self.pace.width) - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
         return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
 

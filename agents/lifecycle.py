@@ -6,14 +6,13 @@ itself in the inbox and changes nothing. Never sends anything to people and neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from agents.ports import Loaded, PolicyBook, Store
+from agents.ports import Loaded, PolicyBook, Store, Wake
 from models import incident
-from models.deliveries import Provider
 from models.generation import governing
-from models.records import Outgoing, Publish, Record
+from models.records import Record
 from models.signals import Signal, decode_signal
 from models.state import Incident
 from models.step import Folded, finish, fold
@@ -25,8 +24,7 @@ class LifecyclePorts:
 
     store: Store
     policies: PolicyBook
-    publish: Publish
-    wake_topic: Callable[[Provider], str]
+    wake: Wake
 
 
 async def run(batch: Sequence[Record], ports: LifecyclePorts) -> None:
@@ -39,8 +37,7 @@ async def run(batch: Sequence[Record], ports: LifecyclePorts) -> None:
         numbers = await transaction.numbers(len(opened), loaded.now) if opened else []
         named = dict(zip(opened, numbers, strict=True))
         providers = await transaction.save([finish(one, named) for one in folded])
-    key = signals[0].key.encode() if signals else b""
-    await ports.publish([Outgoing(ports.wake_topic(provider), key, b"") for provider in sorted(providers)])
+    ports.wake(providers)
 
 
 async def _fold(signals: Sequence[Signal], loaded: Loaded[Incident], policies: PolicyBook) -> AsyncIterator[Folded]:

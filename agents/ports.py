@@ -6,7 +6,7 @@ The store (models.store) and the tests' in-memory fake both satisfy them; a fake
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,9 @@ from models.policy import Policy
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
+
+Wake = Callable[[Iterable[Provider]], None]
+"""Says that something to deliver was committed. Only a hint: nothing depends on its being heard."""
 
 
 class Loaded(Protocol[State]):

@@ -11,22 +11,21 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.ports import Loaded, PolicyBook, Store
+from agents.ports import Loaded, PolicyBook, Store, Wake
 from models import review
 from models.deadlines import POSTMORTEM, deadline_id
-from models.deliveries import Provider
 from models.events import IncidentReopened, IncidentResolved
 from models.feed import KINDS, FeedRecord, decode_feed
-from models.records import Outgoing, Publish, Record
+from models.records import Record
 from models.review import Review
 from models.review_signals import (
     ActionItemRequested,
-    DeadlineReached,
     PostmortemRequired,
     PostmortemWithdrawn,
     ReviewSignal,
     decode_review_signal,
 )
+from models.signals import DeadlineReached
 from models.step import Step, step_review
 
 _ENDINGS = frozenset({b"incident_resolved", b"incident_reopened"})
@@ -41,8 +40,7 @@ class ReviewPorts:
 
     store: Store
     policies: PolicyBook
-    publish: Publish
-    reminders_topic: str
+    wake: Wake
     endings: Endings
 
 
@@ -109,8 +107,7 @@ async def _apply(
                 if step.after is not None:
                     states[signal.key] = step.after
         providers = await transaction.save(steps)
-    if Provider.SLACK in providers:
-        await ports.publish([Outgoing(ports.reminders_topic, signals[0].key.encode(), b"")])
+    ports.wake(providers)
 
 
 def _is_known(ending: ReviewSignal, loaded: Loaded[Review]) -> bool:

@@ -34,7 +34,7 @@ from notifiers.render import Payload, TemplateFault, pagerduty_event
 
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
-_THREADS = 8
+_THREADS = 32
 _SEND_SECONDS = 12.0
 _LOOK_SECONDS = 5.0
 """Looking must leave time to send: together they end before the delivery's lease (agents/delivery.py)."""

@@ -79,13 +79,18 @@ class Consumption:
         self._inbox.clear()
         self._arrived.set()
 
+    @property
+    def in_flight(self) -> int:
+        """Records fetched and not yet handled."""
+        return self._app.guarded_consumer.ledger.in_flight(self._topic)
+
     def facts(self) -> TopicFacts:
         now, ledger = monotonic(), self._app.guarded_consumer.ledger
         oldest = ledger.oldest_fetched_at(self._topic)
         records, seconds, ended_at = self._last_batch or (0, None, None)
         return TopicFacts(
             topic=self._topic,
-            in_flight=ledger.in_flight(self._topic),
+            in_flight=self.in_flight,
             oldest_unacked_seconds=None if oldest is None else now - oldest,
             last_batch_records=records,
             last_batch_seconds=seconds,

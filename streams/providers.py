@@ -24,7 +24,7 @@ from streams.trust import trusted
 
 ANSWER_WITHIN: Final = timedelta(seconds=5)
 """For one call; an attempt makes at most three, which must end before its lease (agents/delivery.py)."""
-AT_ONCE: Final[Mapping[Provider, int]] = {Provider.PAGERDUTY: 8, Provider.SLACK: 8, Provider.STATUSPAGE: 32}
+AT_ONCE: Final[Mapping[Provider, int]] = {Provider.PAGERDUTY: 32, Provider.SLACK: 8, Provider.STATUSPAGE: 32}
 """Each attempt at a provider out there holds a thread or a connection, and must end before its lease."""
 RECORDED_AT_ONCE: Final = 64
 """The same where nobody is called: only as many as one transaction should write."""

@@ -19,7 +19,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from models.policy import Duration, Policy
+from models.policy import Policy
+from models.policy_fields import Duration
 from models.policy_file import PolicyError, parse_policy, policy_version, shipped_policy
 from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, Tokens, Url, at_least
 

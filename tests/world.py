@@ -329,11 +329,11 @@ class World:
 
     @property
     def _lifecycle(self) -> lifecycle.LifecyclePorts:
-        return lifecycle.LifecyclePorts(self.store, self, self._publish, lambda provider: f"deliveries.{provider}")
+        return lifecycle.LifecyclePorts(self.store, self, lambda _: None)
 
     @property
     def _reviews(self) -> review.ReviewPorts:
-        return review.ReviewPorts(self.store, self, self._publish, "deliveries.slack", self.store.endings)
+        return review.ReviewPorts(self.store, self, lambda _: None, self.store.endings)
 
     async def of(self, version: str | None) -> Policy:
         return self._policies.get(version or self.version, self.policy)

@@ -10,77 +10,66 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from agents import dead_letters, deadlines, delivery, relay
+from agents import dead_letters
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
 from agents.triage import Lookup, TriagePorts, nobody_to_ask
+from agents.waking import Waker
 from models.deliveries import Provider
 from models.records import Record, Unreadable
-from models.store.deadlines import Alarm
 from models.store.retention import Keep
 from models.store.store import Store
+from notifiers.port import Notifier
 from streams import topics
 from streams.app import Ports, wake_topic, wiring
 from streams.batches import DeadLetter
 from streams.clock import utc_now
-from streams.consume import attach
+from streams.consume import Consumption, attach
+from streams.duties import Duties, Worker
 from streams.group import faust_app, run_app
-from streams.loops import TRANSIENT, nap, repeat
+from streams.loops import TRANSIENT
 from streams.policies import Policies
+from streams.pressure import Pressure
 from streams.process.places import brokers as brokers_of
 from streams.process.places import database_url
 from streams.processes import Supervised
 from streams.producer import Producer
 from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
-from streams.settings import PolicyInForce, Settings, policy_in_force
+from streams.settings import Settings, policy_in_force
 from streams.trust import trusted
 
 log = logging.getLogger(__name__)
 
 GROUP: Final = "tocsin"
-RELAY_EVERY: Final = 0.25
-"""Seconds between looks at the log: how late the feed may be. Few, large passes leave the machine to pages."""
-REPORT_EVERY: Final = 1.0
-"""Seconds between looks for pages whose fate a crash left untold, and for late ones."""
-SWEEP_EVERY: Final = 3600.0
-"""Seconds between looks for rows that are old enough to go."""
-SWEEP_AGAIN: Final = 1.0
-"""Seconds between two bites, while there are more."""
+MESSAGES_EVERY: Final = timedelta(milliseconds=100)
+"""Between two rounds of a courier of messages. Pages have no such pause."""
+BACKLOG: Final = 32
+"""Webhooks, or signals, waiting from which on what can wait does: whoever has to be woken goes first."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
 """How many records one batch may hold at most; a batch is one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """The open parts of a worker."""
-
-    store: Store
-    producer: Producer
-    policy: PolicyInForce
-    couriers: dict[Provider, Courier]
-    alarm: Alarm
-    lookup: Lookup
-    keep: Keep
 
 
 async def main(settings: Settings, self: Supervised, _: int) -> None:
     """Works until `stop` is set, then finishes what is in hand. Raises what ended it otherwise."""
     brokers = brokers_of(settings)
     async with _opened(settings, brokers) as worker:
-        app = faust_app(GROUP, brokers)
+        app, bury = faust_app(GROUP, brokers), _burial(worker)
         for topic, agent in wiring(_ports(worker)):
-            attach(
-                app, topic, agent, dead_letter=_burial(worker), transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
+            consumption = attach(
+                app, topic, agent, dead_letter=bury, transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
             )
+            if topic in BATCHES:
+                worker.pressure.urgent.append(partial(_has_backlog, consumption))
         self.ready("")
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop) for loop in _loops(worker, self.stop)]
+            loops = [tasks.create_task(loop) for loop in Duties(worker, self.stop).loops()]
             await run_app(app, self.stop)
             self.stop.set()
             await asyncio.gather(*loops)
@@ -106,12 +95,26 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         producer = await stack.enter_async_context(Producer(brokers))
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
+        pressure = Pressure()
         couriers = {
-            provider: Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
-            for provider, notifier in reached.notifiers.items()
+            provider: _courier(provider, notifier, store, pressure) for provider, notifier in reached.notifiers.items()
         }
         keep = Keep(settings.keep_inbox, settings.keep_ended, settings.keep_incidents)
-        yield Worker(store, producer, policy, couriers, alarm, lookup, keep)
+        waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
+        yield Worker(store, producer, policy, couriers, waker, alarm, lookup, keep, pressure)
+
+
+def _courier(provider: Provider, notifier: Notifier, store: Store, pressure: Pressure) -> Courier:
+    courier = Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
+    if provider is Provider.PAGERDUTY:
+        pressure.urgent.append(lambda: courier.is_busy)
+    else:
+        courier.round_every, courier.spared = MESSAGES_EVERY, pressure.is_high
+    return courier
+
+
+def _has_backlog(consumption: Consumption) -> bool:
+    return consumption.in_flight > BACKLOG
 
 
 def _ports(worker: Worker) -> Ports:
@@ -119,40 +122,10 @@ def _ports(worker: Worker) -> Ports:
     policies = Policies(policy, store.policy_text)
     return Ports(
         triage=TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, worker.lookup),
-        lifecycle=LifecyclePorts(store, policies, publish, wake_topic),
-        review=ReviewPorts(store, policies, publish, wake_topic(Provider.SLACK), store.log.endings),
+        lifecycle=LifecyclePorts(store, policies, worker.waker.wake),
+        review=ReviewPorts(store, policies, worker.waker.wake, store.log.endings),
         couriers=worker.couriers,
     )
-
-
-def _loops(worker: Worker, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
-    store, publish = worker.store, worker.producer.publish
-
-    async def emit_deadlines() -> None:
-        if not await deadlines.emit_due(store.ledger, publish):
-            await worker.alarm.wait(await deadlines.nap(store.ledger))
-
-    async def relay_events() -> None:
-        if await relay.relay(store.log, publish, topics.EVENTS) < relay.BATCH:
-            await nap(stop, RELAY_EVERY)
-
-    told = worker.couriers[Provider.PAGERDUTY].told
-
-    async def report_pages() -> None:
-        told.clear()
-        if not await delivery.report(store.outbox, publish, topics.SIGNALS):
-            await nap(told, REPORT_EVERY)
-
-    async def forget() -> None:
-        more = await store.retention.sweep(worker.keep, worker.policy.version)
-        await nap(stop, SWEEP_AGAIN if more else SWEEP_EVERY)
-
-    yield repeat("deadlines", emit_deadlines, stop)
-    yield repeat("relay", relay_events, stop)
-    yield repeat("reports", report_pages, stop)
-    yield repeat("retention", forget, stop)
-    for provider, courier in worker.couriers.items():
-        yield repeat(f"delivery to {provider}", courier.work, stop)
 
 
 def _burial(worker: Worker) -> DeadLetter:

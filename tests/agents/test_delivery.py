@@ -296,3 +296,21 @@ def test_the_backoff_grows_to_a_limit_and_never_undercuts_the_provider(attempts:
     own = retries.backoff(message, attempts, RetryLater("x"))
     assert timedelta(0) < own <= retries.LONGEST_BACKOFF
     assert retries.backoff(message, attempts, RetryLater("x", after=timedelta(hours=1))) >= timedelta(hours=1)
+
+
+async def test_a_courier_that_is_spared_goes_on_with_few_at_once() -> None:
+    desk = Desk()
+    desk.courier.spared = lambda: True
+    pages = [desk.page(f"{number}/1") for number in range(delivery.SPARED + 1)]
+    await desk.rounds()
+    assert [page.status for page in pages] == ["delivered"] * delivery.SPARED + ["pending"]
+    await desk.rounds()
+    assert pages[-1].status == "delivered"
+
+
+async def test_rounds_of_messages_keep_a_distance() -> None:
+    desk = Desk()
+    desk.courier.round_every = timedelta(milliseconds=20)
+    began = asyncio.get_running_loop().time()
+    await desk.brief_round()
+    assert asyncio.get_running_loop().time() - began >= 0.02

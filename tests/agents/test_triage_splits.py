@@ -106,7 +106,7 @@ async def test_the_parts_mean_what_the_whole_would() -> None:
     assert "incident_resolved" not in kinds
     assert kinds.count("group_truncated") == 1
     assert set(found.firing) == set(expected.firing)
-    assert (found.status, found.unlisted) == (expected.status, expected.unlisted)
+    assert (found.status, found.alerts.unlisted) == (expected.status, expected.alerts.unlisted)
     assert [one.due_at for one in found.pending] == [one.due_at for one in expected.pending]
 
 

@@ -18,7 +18,7 @@ from models.deliveries import Provider
 from models.events import Event
 from models.feed import FeedRecord, encode_feed
 from models.policy_file import parse_policy, shipped_policy
-from models.records import Outgoing, Record
+from models.records import Record
 from models.review_signals import ReviewSignal
 from models.severity import Classification, PendingSeverity, ServiceTier, Severity
 from models.signals import (
@@ -53,12 +53,10 @@ class Desk:
 
     store: Store
     url: str
-    sent: list[Outgoing] = field(default_factory=list)
+    woken: set[Provider] = field(default_factory=set)
 
     async def handle(self, *signals: Signal) -> None:
-        ports = lifecycle.LifecyclePorts(
-            self.store, OnePolicy(), self._publish, lambda provider: f"deliveries.{provider}"
-        )
+        ports = lifecycle.LifecyclePorts(self.store, OnePolicy(), self.woken.update)
         await lifecycle.run([_record("incident.signals", signal) for signal in signals], ports)
 
     async def review(self, *signals: ReviewSignal) -> None:
@@ -70,11 +68,7 @@ class Desk:
 
     @property
     def _reviews(self) -> ReviewPorts:
-        slack = f"deliveries.{Provider.SLACK}"
-        return ReviewPorts(self.store, OnePolicy(), self._publish, slack, self.store.log.endings)
-
-    async def _publish(self, records: Sequence[Outgoing]) -> None:
-        self.sent += records
+        return ReviewPorts(self.store, OnePolicy(), self.woken.update, self.store.log.endings)
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row) as connection:

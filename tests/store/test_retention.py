@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from models.deliveries import Delivered
+from models.review_signals import ActionItemRequested, PostmortemCompleted
 from models.severity import Priority
-from models.signals import ActionItemRequested, PostmortemCompleted
 from models.store.retention import Keep, Retention
 from tests.store.desk import T0, Desk, alerts
 from tests.store.test_ledger import postmortem

@@ -75,8 +75,8 @@ async def agents_at_work(brokers: str, database_url: str) -> AsyncIterator[Store
     async with Producer(brokers) as producer:
         policies, publish = Policies(policy, store.policy_text), producer.publish
         triage_ports = TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS)
-        lifecycle_ports = LifecyclePorts(store, policies, publish, lambda provider: f"deliveries.{provider}")
-        review_ports = ReviewPorts(store, policies, publish, topics.DELIVERIES_SLACK, store.log.endings)
+        lifecycle_ports = LifecyclePorts(store, policies, lambda _: None)
+        review_ports = ReviewPorts(store, policies, lambda _: None, store.log.endings)
         agents: dict[str, Callable[[Record], Awaitable[None]]] = {
             topics.WEBHOOKS: lambda record: triage.run([record], triage_ports),
             topics.SIGNALS: lambda record: lifecycle.run([record], lifecycle_ports),

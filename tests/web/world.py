@@ -147,8 +147,8 @@ class World:
         self.policy = policy_in_force(settings)
         policy, version = self.policy.policy, self.policy.version
         self._triage = TriagePorts(policy, version, self.publish, self.store, topics.SIGNALS)
-        self._lifecycle = LifecyclePorts(self.store, self, self.publish, lambda provider: f"deliveries.{provider}")
-        self._review = ReviewPorts(self.store, self, self.publish, topics.DELIVERIES_SLACK, self.store.endings)
+        self._lifecycle = LifecyclePorts(self.store, self, lambda _: None)
+        self._review = ReviewPorts(self.store, self, lambda _: None, self.store.endings)
 
     def now(self) -> datetime:
         return utc_now() + self.ahead
