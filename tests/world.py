@@ -264,7 +264,10 @@ class World:
         late = [
             sent.created_at + delivery.LATE_AFTER
             for sent in self.store.outbox
-            if sent.status == "pending" and sent.created_at and sent.delivery.page and "delayed" not in sent.told
+            if sent.status == "pending"
+            and sent.created_at
+            and sent.delivery.kind is DeliveryKind.PAGE
+            and "delayed" not in sent.told
         ]
         return min((instant for instant in (*armed, *retries, *late)), default=None)
 

@@ -164,5 +164,5 @@ class Life(RuleBasedStateMachine):
                 assert taken == [one for one in planned if one in set(taken)]
 
 
-Life.TestCase.settings = settings(max_examples=400, stateful_step_count=30, deadline=None)
+Life.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestLife = Life.TestCase
