@@ -113,7 +113,7 @@ def test_why_an_incident_is_what_it_is(operator: Operator) -> None:
         "database_down is for the experts of database",
         "primary paged: opened",
         "became SEV2/P1 by alice",
-        "alice made it SEV2: a replica",
+        "a replica (alice)",
         "resolved by alice: failed over",
         "SEV2 owes a postmortem by",
         "postmortem is due",
