@@ -1,7 +1,7 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one note (which incidents had alerts of which group), taken before they are told of them and asked
-for when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
+Stateless but for one note (which incidents had alerts of which group), taken as they are told of them and asked for
+when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
 Alertmanager that was killed. What a policy's queries give is asked once for a whole batch; what comes back stays in
 the signal, and what does not holds up nobody. What no record could hold becomes several signals of one key. Never opens
 or changes an incident.
@@ -9,6 +9,7 @@ or changes an incident.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ class Groups(Protocol):
     """Which incident keys have been told of alerts of which group."""
 
     async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
-        """Notes pairs of group and incident key, durably."""
+        """Notes pairs of group and incident key, durably. Done before the next batch is taken."""
         ...
 
     async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Iterable[str]]:
@@ -88,12 +89,13 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     answers = await _answers([group for group in read if isinstance(group, AlertGroup)], ports)
     heard = [_heard(one, answers, ports) for one in read]
     told = {pair for one in heard for pair in _fires_in(one)}
-    if told:
-        await ports.groups.remember_groups(told)
-    resolved = sorted({one.group_id for one in heard if one.resolves})
-    keys = await ports.groups.keys_of_groups(resolved) if resolved else {}
+    keys = await _keys(heard, told, ports)
     signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
-    await ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)])
+    # Side by side: a group's next webhook is in a later batch, or found in `told`.
+    await asyncio.gather(
+        ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)]),
+        *([ports.groups.remember_groups(told)] if told else []),
+    )
 
 
 def _read(record: Record) -> AlertGroup | PathProbed:
@@ -124,13 +126,20 @@ def _fires_in(heard: _Heard) -> list[tuple[str, str]]:
     return [(heard.group_id, signal.key) for signal in heard.signals]
 
 
-def _unlisted(heard: _Heard, keys: Mapping[str, Iterable[str]], ports: TriagePorts) -> list[Signal]:
+async def _keys(heard: Sequence[_Heard], told: Collection[tuple[str, str]], ports: TriagePorts) -> dict[str, set[str]]:
+    """What groups that have resolved were told to: before, and in this very batch."""
+    resolved = sorted({one.group_id for one in heard if one.resolves})
+    before = await ports.groups.keys_of_groups(resolved) if resolved else {}
+    return {group: {*before.get(group, ()), *(key for known, key in told if known == group)} for group in resolved}
+
+
+def _unlisted(heard: _Heard, keys: Mapping[str, Collection[str]], ports: TriagePorts) -> list[Signal]:
     """Tells the other incidents that had alerts of a group which resolved as a whole."""
     group = heard.group
     if group is None or not heard.resolves:
         return []
     told = {signal.key for signal in heard.signals}
-    return [_listing_none(group, key, ports) for key in sorted(set(keys.get(heard.group_id, ())) - told)]
+    return [_listing_none(group, key, ports) for key in sorted(set(keys[heard.group_id]) - told)]
 
 
 def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:

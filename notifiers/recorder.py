@@ -84,8 +84,11 @@ class Recorder:
 
     def _append(self, line: str) -> None:
         """One write, so that lines of several workers never mix."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             data = line.encode()
             if os.write(file, data) < len(data):

@@ -136,3 +136,12 @@ def triage_whole(record: Record) -> list[AlertsReported]:
     read = triage._read(record)
     assert isinstance(read, AlertGroup)
     return triage.signals_of(read, POLICY, "v1")
+
+
+async def test_a_group_that_resolves_in_the_batch_that_it_fired_in_reaches_its_incident() -> None:
+    other = alert(2, "resolved")
+    other["labels"] = {**other["labels"], "service": "billing"}
+    firing, resolved = webhook([alert(1)], group="h"), webhook([other], "resolved", group="h")
+    told_of = reports(await told(firing, resolved))
+    assert [(len(one.alerts), one.group_status) for one in told_of] == [(1, "firing"), (1, "resolved"), (0, "resolved")]
+    assert told_of[2].key == told_of[0].key != told_of[1].key
