@@ -48,6 +48,8 @@ class Postmortem:
     due_at: datetime
     severity: Severity
     title: str
+    deadline_id: uuid.UUID
+    """Of the deadline that the ending of its incident armed: each ending has its own."""
     status: Literal["open", "suspended", "completed"] = "open"
     url: str = ""
 
@@ -115,8 +117,8 @@ def _later(  # what can only follow once something is owed
 
 
 def _is_opened(review: Review | None, signal: PostmortemRequired) -> bool:
-    """No two endings of an incident have one due date; so this one is known, however late it is told again."""
-    return review is not None and review.postmortem is not None and review.postmortem.due_at == signal.due_at
+    """This ending is known, however late it is told again."""
+    return review is not None and review.postmortem is not None and review.postmortem.deadline_id == signal.deadline_id
 
 
 def _opened(signal: PostmortemRequired, policy: Policy) -> PostmortemOpened:
@@ -193,7 +195,7 @@ def _begun(event: ReviewEvent, at: datetime) -> Review:
 def _change(review: Review, event: ReviewEvent, at: datetime) -> Review:
     match event:
         case PostmortemOpened():
-            owed = Postmortem(event.owner, event.due_at, event.severity, event.title)
+            owed = Postmortem(event.owner, event.due_at, event.severity, event.title, event.deadline_id)
             due = Deadline(event.deadline_id, POSTMORTEM, event.due_at)
             opened = replace(review, postmortem=owed, deadlines={**review.deadlines, POSTMORTEM: due})
             return _arm(opened, f"{POSTMORTEM}/{REMINDER}", event.remind_at)

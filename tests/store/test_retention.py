@@ -159,7 +159,7 @@ async def test_an_action_item_that_is_not_done_keeps_its_incident(desk: Desk) ->
 async def test_a_group_stays_while_a_later_generation_of_its_incident_is_young(desk: Desk) -> None:
     await over(desk)
     await age(desk, 91)
-    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{resolved_at}', '\"2020-01-01T00:00:00Z\"')")
+    await desk.rows("UPDATE incident SET state = jsonb_set(state::jsonb, '{reopen_until}', '\"2020-01-01T00:00:00Z\"')")
     await desk.handle(alerts(name="anew"))
     assert await desk.value("SELECT count(*) FROM incident") == 2
     await sweep(desk)
