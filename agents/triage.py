@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Protocol
 
-from models import webhook_record
+from models import report_parts, webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
 from models.policy import Policy
@@ -29,9 +29,6 @@ TITLE, SUMMARY = 300, 2000
 """Characters that travel in every message; the whole text stays in the log, with the alert."""
 
 LONGEST_LINK = 2000
-
-MOST_BYTES = 8 * 1024 * 1024
-"""Of one signal, where it can be split: an event and its headers fit beside it into a record."""
 
 
 class Groups(Protocol):
@@ -145,35 +142,11 @@ def _unlisted(heard: _Heard, keys: Mapping[str, Collection[str]], ports: TriageP
 def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:
     """The record for the topic, or several, in order, where it would be too large."""
     value = encode_signal(signal)
-    if len(value) <= MOST_BYTES or not isinstance(signal, AlertsReported):
+    if len(value) <= report_parts.MOST_BYTES or not isinstance(signal, AlertsReported):
         yield Outgoing(topic, signal.key.encode(), value)
         return
-    for part in _parts(signal):
+    for part in report_parts.parts(signal):
         yield Outgoing(topic, part.key.encode(), encode_signal(part))
-
-
-def _parts(signal: AlertsReported) -> Iterator[AlertsReported]:
-    """The same report with some of its alerts each. What fires comes first, the longest first, and one that fires is in
-    every part: so the incident begins when it began, and no part looks as if all was over.
-    """
-    alerts = sorted(signal.alerts, key=lambda alert: (alert.status != "firing", alert.starts_at))
-    firing = alerts[:1] if alerts[:1] and alerts[0].status == "firing" else []
-    room = MOST_BYTES - len(encode_signal(replace(signal, alerts=tuple(firing))))
-    for place, taken in enumerate(_slices(signal, alerts, room)):
-        part_id = uuid.uuid5(signal.id, f"part/{place}") if place else signal.id
-        mute = firing and taken[0].status != "firing"
-        yield replace(signal, id=part_id, alerts=(*firing, *taken) if mute else tuple(taken))
-
-
-def _slices(signal: AlertsReported, alerts: Sequence[Alert], room: int) -> Iterator[Sequence[Alert]]:
-    """Consecutive alerts that take no more than `room` bytes, or a single one; all of them where there is no room."""
-    size = len(encode_signal(replace(signal, alerts=tuple(alerts)))) - len(encode_signal(replace(signal, alerts=())))
-    if len(alerts) == 1 or size <= room or room <= 0:
-        yield alerts
-        return
-    middle = len(alerts) // 2
-    yield from _slices(signal, alerts[:middle], room)
-    yield from _slices(signal, alerts[middle:], room)
 
 
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents import triage
+from models import report_parts
 from models.alert import AlertGroup
 from models.incident import decide, evolve
 from models.policy_file import parse_policy, shipped_policy
@@ -82,7 +83,7 @@ async def test_a_hundred_thousand_tiny_alerts_fit_the_topic_and() -> None:
     published = await told(webhook(tiny))
     parts = reports(published)
     assert 1 < len(parts) < 8
-    assert max(len(out.value) for out in published) <= triage.MOST_BYTES < topics.MAX_RECORD_BYTES
+    assert max(len(out.value) for out in published) <= report_parts.MOST_BYTES < topics.MAX_RECORD_BYTES
     assert [out.key for out in published] == [published[0].key] * len(parts)
     assert len({part.id for part in parts}) == len(parts)
     assert [part.id for part in reports(await told(webhook(tiny)))] == [part.id for part in parts]
