@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ from models.severity import Classification, PendingSeverity, ServiceTier, Severi
 
 Labels = Mapping[str, str]
 _Verdict = tuple[Severity, str]
+_Numbers = Sequence[tuple[rates.Family, rates.Found]]
+"""What an alert's rates are, of every family that the policy has rules for."""
 
 
 LONGEST_NAME = 200
@@ -30,7 +33,7 @@ LONGEST_NAME = 200
 
 def incident_key(labels: Labels, policy: Policy) -> str:
     """The identity of an incident: one quoted part per entry of `policy.incident_key`, `-` where no label is set."""
-    return "/".join(quote(_distinct(_first(labels, names)) or "-", safe=" ") for names in policy.incident_key)
+    return "/".join(_part(_first(labels, names)) for names in policy.incident_key)
 
 
 def service_of(labels: Labels, policy: Policy) -> str:
@@ -63,7 +66,10 @@ def classify(
     """
     firing = [alert for alert in alerts if alert.status == "firing"] or list(alerts)
     tier = min((tier_of(alert.labels, policy) for alert in firing), default=ServiceTier.TWO)
-    verdicts = [verdict for alert in firing for verdict in _spoken(alert, policy, now, answers)]
+    families = rates.families(policy)
+    found = [[(family, rates.find(alert, family, answers)) for family in families] for alert in firing]
+    read = list(zip(firing, found, strict=True))
+    verdicts = [verdict for alert, numbers in read for verdict in _spoken(alert, numbers, policy, now)]
     if not verdicts:
         verdicts = [
             (policy.classification.default, f"no rule names a severity: {policy.classification.default} by default")
@@ -72,8 +78,8 @@ def classify(
     pending = sorted(
         {
             found
-            for alert in firing
-            for found in _pending(alert, policy, now, answers)
+            for alert, numbers in read
+            for found in _pending(alert, numbers, policy, now)
             if found.severity.worse_than(severity)
         },
         key=lambda found: (found.due_at, found.severity.rank),
@@ -81,7 +87,7 @@ def classify(
     priority = policy.priority(severity, tier)
     kind = kind_of(firing, policy)
     ordered = [text for _, text in sorted(verdicts, key=lambda verdict: verdict[0].rank)]
-    remarks = [text for alert in firing for text in _lacking(alert, policy, answers)]
+    remarks = [text for numbers in found for _, number in numbers for text in number.lacks]
     matrix = f"{severity} on a tier {tier.value} service is {priority}"
     why = dict.fromkeys([*ordered, *remarks, *([kind[1]] if kind else []), matrix])
     return Classification(severity, priority, tier, tuple(why), tuple(pending), kind[0].name if kind else "")
@@ -100,13 +106,15 @@ def _first(labels: Labels, names: Iterable[str]) -> str:
     return next((labels[name] for name in names if labels.get(name)), "")
 
 
-def _distinct(name: str) -> str:
-    """An over-long name by its beginning and its hash, so that two of them stay two."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:64]}#{hashlib.sha256(name.encode()).hexdigest()}"
+@lru_cache(10_000)
+def _part(name: str) -> str:
+    """Of a key. An over-long name by its beginning and its hash, so that two of them stay two."""
+    distinct = name if len(name) <= LONGEST_NAME else f"{name[:64]}#{hashlib.sha256(name.encode()).hexdigest()}"
+    return quote(distinct or "-", safe=" ")
 
 
-def _spoken(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[_Verdict]:
-    yield from _by_rates(alert, policy, now, answers)
+def _spoken(alert: Alert, numbers: _Numbers, policy: Policy, now: datetime) -> Iterator[_Verdict]:
+    yield from _by_rates(alert, numbers, now)
     rules = policy.classification
     impact = alert.labels.get(rules.impact_label, "").lower()
     if impact in rules.impact:
@@ -121,9 +129,8 @@ def _spoken(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers)
     yield from _by_names(alert, policy)
 
 
-def _by_rates(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[_Verdict]:
-    for family in rates.families(policy):
-        found = rates.find(alert, family, answers)
+def _by_rates(alert: Alert, numbers: _Numbers, now: datetime) -> Iterator[_Verdict]:
+    for family, found in numbers:
         if (verdict := rates.reached(family, found, alert, now)) is not None:
             yield verdict
         elif found.asked and (meanwhile := family.rules.unanswered) is not None:
@@ -148,18 +155,13 @@ def _by_names(alert: Alert, policy: Policy) -> Iterator[_Verdict]:
             yield severity, f"annotation {annotation}={value.lower()} is {severity}"
 
 
-def _pending(alert: Alert, policy: Policy, now: datetime, answers: rates.Answers) -> Iterator[PendingSeverity]:
-    for family in rates.families(policy):
-        yield from rates.pending(family, rates.find(alert, family, answers), alert, now)
+def _pending(alert: Alert, numbers: _Numbers, policy: Policy, now: datetime) -> Iterator[PendingSeverity]:
+    for family, found in numbers:
+        yield from rates.pending(family, found, alert, now)
     for rule in policy.classification.rules:
         due_at = alert.starts_at + rule.lasting
         if due_at > now and (matched := _matched(rule.when, alert.labels)):
             yield PendingSeverity(rule.severity, due_at, f"{matched} for {describe(rule.lasting)} is {rule.severity}")
-
-
-def _lacking(alert: Alert, policy: Policy, answers: rates.Answers) -> Iterator[str]:
-    for family in rates.families(policy):
-        yield from rates.find(alert, family, answers).lacks
 
 
 def _matched(when: When, labels: Labels) -> str:
