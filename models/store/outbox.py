@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
 from models.store.codec import DELIVERY, clean
@@ -58,11 +58,15 @@ _OUTCOME = Rows(
         "receipts": "json",
     }
 )
-_LOCK = "SELECT FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE"
-
 # An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn
 # meanwhile is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
 _FINISH = f"""
+WITH locked AS (SELECT id FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE),
+received AS (
+    INSERT INTO receipt (incident_id, provider, refs)
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS r(incident_id, provider, refs) ORDER BY 1, 2
+    ON CONFLICT (incident_id, provider) DO UPDATE SET refs = receipt.refs || excluded.refs
+)
 UPDATE delivery d SET
     status = CASE WHEN t.status = 'pending' AND d.cancel_requested THEN 'cancelled' ELSE t.status END,
     ended_at = CASE WHEN t.status <> 'pending' OR d.cancel_requested THEN clock_timestamp() END,
@@ -74,15 +78,11 @@ UPDATE delivery d SET
         ELSE d.detail
     END,
     recorded = t.recorded, receipts = t.receipts::json
-FROM {_OUTCOME.source}
-WHERE d.id = t.id AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
+FROM {_OUTCOME.source}, locked
+WHERE d.id = t.id AND d.id = locked.id
+  AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
 RETURNING d.lane, d.status
 """  # noqa: S608 (constants of this package)
-_RECEIVE = """
-INSERT INTO receipt (incident_id, provider, refs)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS t(incident_id, provider, refs) ORDER BY 1, 2
-ON CONFLICT (incident_id, provider) DO UPDATE SET refs = receipt.refs || excluded.refs
-"""
 _REPORTS = """
 SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE 'delayed' END, detail,
        coalesce(ended_at, clock_timestamp())
@@ -166,16 +166,12 @@ class Outbox:
         if not finished:
             return
         ids = [claimed.delivery.id for claimed, _, _ in finished]
-        receipts = _receipts(finished)
-        async with self._database.transaction() as session:
-            await session.execute(_LOCK, (ids,))
-            written = await session.execute(_FINISH, _OUTCOME.arrays(_row(*one) for one in finished))
-            if receipts:
-                await session.execute(_RECEIVE, receipts)
-            await session.settle()
+        outcomes = _OUTCOME.arrays(_row(*one) for one in finished)
+        async with self._database.connection() as connection:
+            written = await connection.execute(_FINISH, [ids, *_receipts(finished), *outcomes])
             cancelled = [lane for lane, status in await written.fetchall() if status == "cancelled"]
-            if cancelled:
-                await session.execute(DROP_MOOT_ANSWERS, (cancelled,))
+            if cancelled:  # a crash in between sends an answer to a page that never was, which providers drop
+                await connection.execute(DROP_MOOT_ANSWERS, (cancelled,))
 
     async def enqueue(self, delivery: Delivery) -> None:
         """Keeps a delivery that follows from no incident (a test page), so that it will be sent."""
@@ -212,13 +208,11 @@ def _row(claimed: _Claimed, outcome: Outcome, wait: timedelta | None) -> Row:
             return (*start, "pending", claimed.attempts, clean(reason), False, unknown, later, None)
 
 
-def _receipts(finished: Iterable[tuple[_Claimed, Outcome, timedelta | None]]) -> list[list[object]] | None:
-    """What `_RECEIVE` takes: one row per incident and provider; a later receipt of the batch goes over an earlier
-    one.
-    """
+def _receipts(finished: Iterable[tuple[_Claimed, Outcome, timedelta | None]]) -> list[list[Any]]:
+    """One row per incident and provider; a later receipt of the batch goes over an earlier one."""
     found: dict[tuple[uuid.UUID, str], dict[str, str]] = {}
     for claimed, outcome, _ in finished:
         if isinstance(outcome, Delivered) and outcome.receipts and claimed.delivery.incident_id is not None:
             place = (claimed.delivery.incident_id, claimed.delivery.provider.value)
             found.setdefault(place, {}).update({clean(name): clean(value) for name, value in outcome.receipts.items()})
-    return Rows.arrays((*place, json.dumps(refs)) for place, refs in found.items()) if found else None
+    return Rows.arrays((*place, json.dumps(refs)) for place, refs in found.items()) or [[], [], []]
