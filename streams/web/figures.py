@@ -1,6 +1,6 @@
 """What the store holds, for those who ask without a token: asked once in two seconds, whoever asks how often.
 
-Never shows what was true before the database went away: when it does not answer, nobody has figures.
+When the database does not answer, nobody has figures: nothing older than those two seconds is ever shown.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def test_while_the_broker_is_away_webhooks_are_answered_503(another: Stack) -> N
     refused = another.send(encoded(body))
     assert refused.status_code == 503
     assert refused.headers["retry-after"]
-    assert not another.is_ready()
+    eventually(lambda: not another.is_ready())
     broker.start()
 
     another.deliver_in_the_end(body)
@@ -46,7 +46,7 @@ def test_while_the_database_is_away_webhooks_are_accepted_and_paged_later(anothe
     database.kill()
     another.deliver(webhook(service, labels=URGENT))
     assert another.client.get("/api/v1/incidents").status_code == 503
-    assert not another.is_ready()
+    eventually(lambda: not another.is_ready())
     database.start()
 
     eventually(another.is_ready, within=20)
