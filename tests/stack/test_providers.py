@@ -36,7 +36,7 @@ def test_a_faulty_provider_is_told_once_in_effect(stack: Stack, fault: Fault) ->
     assert {key for _, key in peer.events(incident["id"])} == {page}, "tried again under the same key"
     assert peer.faults == {"enqueue": [], "chat.postMessage": []}, "every fault was met"
     assert peer.doubled() == []
-    assert stack.incident(incident["number"])["pages"][0]["received"]
+    eventually(lambda: stack.incident(incident["number"])["pages"][0]["received"])
 
 
 def test_a_provider_that_is_down_holds_up_nothing_else_and_gets_everything_later(stack: Stack) -> None:
