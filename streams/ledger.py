@@ -17,7 +17,7 @@ from faust.types import TP
 
 WINDOW_RECORDS: Final = 4096
 """Records of one topic fetched and not yet handled beyond which it is not fetched: a slow topic stops no other."""
-WINDOW_BYTES: Final = 64 * 1024 * 1024
+WINDOW_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
