@@ -14,6 +14,7 @@ from agents import delivery
 from models.deliveries import Delivered, Outcome, Provider, Refused, RetryLater
 from models.findings import Finding, FindingKind
 from models.records import Outgoing
+from models.review_signals import ActionItemRequested, PostmortemCompleted
 from models.severity import Priority, Severity
 from models.signals import SeverityRequested, decode_signal
 from models.store.verification import Evidence
@@ -160,6 +161,42 @@ async def test_a_new_generation_and_an_incident_that_pages_nobody(shop: Shop) ->
     await shop.desk.resolve(KEY)
     await shop.send()
     assert await shop.found() == []
+
+
+async def test_a_postmortem_that_comes_due_and_an_action_item(shop: Shop) -> None:
+    await shop.alert()
+    await shop.send()
+    await shop.desk.resolve(KEY)
+    await shop.send()
+    assert await shop.found() == [], "the review has not heard of it yet"
+    await shop.desk.follow(*await shop.desk.store.log.unpublished(100))
+    incident_id = await shop.desk.incident_id(KEY)
+    owed: dict[str, Any] = {"key": str(incident_id), "incident_id": incident_id, "by": "ana", "via": "api"}
+    await shop.desk.review(
+        ActionItemRequested(
+            id=uuid.uuid4(),
+            number="INC-1",
+            title="Alert on it",
+            owner="bo",
+            due_at=await shop.desk.store.reads.now() + timedelta(days=2),
+            priority=Priority.P2,
+            policy_version="p1",
+            **owed,
+        )
+    )
+    await shop.desk.review(reached(await shop.desk.one("SELECT * FROM deadline WHERE name = 'postmortem'")))
+    assert await shop.found() == []
+    await shop.desk.review(PostmortemCompleted(id=uuid.uuid4(), url="https://wiki.test/1", **owed))
+    assert await shop.found() == []
+    await shop.alert(name="again")
+    await shop.send()
+    assert await shop.found() == [], "reopened, which the review has not heard of yet"
+    await shop.desk.follow(*await shop.desk.store.log.unpublished(100))
+    assert await shop.found() == []
+    assert await shop.damage("DELETE FROM deadline WHERE name LIKE '%%/reminder' AND ended_at IS NULL") == [
+        "deadline-lost"
+    ]
+    assert await shop.damage("DELETE FROM review") == ["deadline-lost", "state-differs"]
 
 
 async def test_what_retention_has_taken_is_not_missed(shop: Shop) -> None:
