@@ -29,6 +29,8 @@ from streams.verify import Examiner
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 60.0
+SETTLE: Final = 10.0
+"""Seconds before a look: what has just started, or lost its database, is not judged in its first instant."""
 RECENT: Final = timedelta(minutes=15)
 """What has not changed for that long was looked at while it did; and for so long the watchdog stays uncalled."""
 MOST: Final = 1000
@@ -56,10 +58,11 @@ class Watch:
     _told: set[FindingKind] = field(default_factory=set)
 
     async def keep(self) -> None:
-        """Waits its time, then looks. Raises the environment's errors."""
-        await nap(self.stop, LOOK_EVERY)
+        """Looks, and waits until it is time again. Raises the environment's errors; then it looks again soon."""
+        await nap(self.stop, SETTLE)
         if not self.stop.is_set():
             await self.look()
+            await nap(self.stop, LOOK_EVERY - SETTLE)
 
     async def look(self) -> None:
         """One look at what is recent."""
