@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.alert import Alert
+from models.ourselves import Trouble, reported
 from models.policy import Policy
 from models.records import Outgoing, Record
-from models.severity import Classification, ServiceTier, Severity
-from models.signals import AlertsReported, encode_signal
+from models.signals import encode_signal
 
 LONGEST_REASON = 500
 MOST_BYTES = 11 * 1024 * 1024
@@ -78,35 +77,17 @@ def unreadable(sender: str, reason: str, at: datetime, letter_id: uuid.UUID, bur
     """SEV2: an alert could not be read. Its key is sender and kind of reason, so that repeats join; as one and the same
     alert, so that the incident does not grow while a sender goes on.
     """
-    key, told = f"{_KEY}/{sender}/{_kind(reason)}", reason
-    priority = burial.policy.priority(Severity.SEV2, ServiceTier.TWO)
-    alert = Alert(
-        fingerprint=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
-        status="firing",
-        starts_at=at,
+    trouble = Trouble(
+        key=f"{_KEY}/{sender}/{_kind(reason)}",
         labels={"alertname": "UnreadableAlert", "sender": sender},
-        annotations={"description": told, "dead_letter": str(letter_id)},
-    )
-    signal = AlertsReported(
-        id=uuid.uuid5(letter_id, "unreadable"),
-        key=key,
-        sender="tocsin",
-        group=key,
-        group_status="firing",
-        truncated=0,
-        alerts=(alert,),
-        received_at=at,
+        annotations={"description": reason, "dead_letter": str(letter_id)},
         title=f"An alert from {sender} could not be read",
-        summary=f"{told}. It is kept as dead letter {letter_id}; see `tocsin dead-letters list`.",
-        service="tocsin",
-        environment="",
-        links={},
-        classification=Classification(
-            Severity.SEV2, priority, ServiceTier.TWO, ("an alert that cannot be read could be any alert: SEV2",)
-        ),
-        policy_version=burial.policy_version,
+        summary=f"{reason}. It is kept as dead letter {letter_id}; see `tocsin dead-letters list`.",
+        why="an alert that cannot be read could be any alert: SEV2",
     )
-    return Outgoing(burial.signals_topic, key.encode(), encode_signal(signal))
+    signal_id = uuid.uuid5(letter_id, "unreadable")
+    signal = reported(trouble, signal_id, at, burial.policy, burial.policy_version)
+    return Outgoing(burial.signals_topic, signal.key.encode(), encode_signal(signal))
 
 
 def _kind(reason: str) -> str:

@@ -16,6 +16,7 @@ from models.store.queries import Queries
 from models.store.retention import Retention
 from models.store.statements import Rows
 from models.store.transaction import IncidentTransaction, ReviewTransaction
+from models.store.verification import Evidence
 
 _KEYS_OF_GROUPS = """
 SELECT t.place, g.key FROM unnest(%s::text[]) WITH ORDINALITY AS t(group_id, place)
@@ -49,6 +50,7 @@ class Store:
         self.log = EventLog(database)
         self.reads = Queries(database)
         self.retention = Retention(database)
+        self.evidence = Evidence(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

@@ -26,6 +26,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.policy": ("policy",),
     "streams.cli.oncall": ("oncall",),
     "streams.cli.doctor": ("doctor",),
+    "streams.cli.verify": ("verify",),
 }
 """By name, so that an acknowledgement at night does not wait for what only a worker needs."""
 

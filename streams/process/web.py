@@ -26,6 +26,8 @@ from streams.producer import Producer
 from streams.recording import whats_recorded
 from streams.settings import PolicyInForce, Settings, policy_in_force
 from streams.trust import trusted
+from streams.verify import Examiner
+from streams.watch import Watch
 from streams.web.ports import WebPorts
 from streams.web.serve import serve_web
 
@@ -41,20 +43,28 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
     recording = whats_recorded(settings, policy.policy, os.environ)
     database = Database(database_url(settings))
     store, producer = Store(database), Producer(brokers(settings))
+    policies = Policies(policy, store.policy_text)
+    examiner = Examiner(store.evidence, policies, settings.keep_ended)
+    watch = Watch(examiner, producer.publish, policy, utc_now, self.stop)
     ports = WebPorts(
         settings=settings,
         policy=policy,
-        policies=Policies(policy, store.policy_text),
+        policies=policies,
         publish=producer.publish,
         reads=store.reads,
         enqueue=store.outbox.enqueue,
         broker_answers=producer.answers,
         recording=recording,
         clock=utc_now,
+        findings=watch.count,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            asides = [_opened(database, store, policy, self.stop), _heartbeat(settings, producer, store, self.stop)]
+            asides = [
+                _opened(database, store, policy, self.stop),
+                _heartbeat(settings, producer, store, watch),
+                repeat("verify", watch.keep, self.stop),
+            ]
             running = [tasks.create_task(aside) for aside in asides]
             await serve_web(ports, self.ready, self.stop)
             for task in running:
@@ -80,11 +90,13 @@ async def _opened(database: Database, store: Store, policy: PolicyInForce, stop:
             return
 
 
-async def _heartbeat(settings: Settings, producer: Producer, store: Store, stop: asyncio.Event) -> None:
+async def _heartbeat(settings: Settings, producer: Producer, store: Store, watch: Watch) -> None:
     url = settings.heartbeat_url
     call = watchdog(url.get_secret_value(), trusted(settings.ca_file)) if url else _nobody
-    one_beat: Callable[[], Awaitable[None]] = partial(beat, producer.publish, store.reads, utc_now, call)
-    await repeat("heartbeat", partial(keep_beating, one_beat, stop), stop)
+    one_beat: Callable[[], Awaitable[None]] = partial(
+        beat, producer.publish, store.reads, utc_now, watch.guarding(call)
+    )
+    await repeat("heartbeat", partial(keep_beating, one_beat, watch.stop), watch.stop)
 
 
 async def _nobody() -> None:

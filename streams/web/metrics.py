@@ -66,6 +66,11 @@ class WebMetrics:
             "tocsin_oldest_due_deadline_seconds", "Lateness of the latest of them.", registry=registry
         )
         self._open = Gauge("tocsin_incidents_open", "Open incidents.", ["severity"], registry=registry)
+        self._findings = Gauge("tocsin_verify_findings", "Promises found broken, of what is recent.", registry=registry)
+
+    def show_findings(self, count: int | None) -> None:
+        """Takes over what the watch has found; None before it has looked."""
+        self._findings.set(math.nan if count is None else count)
 
     def show(self, figures: Figures | None) -> None:
         """Takes over what the store holds; None while it is out of reach, when nobody knows."""
@@ -93,6 +98,7 @@ router = APIRouter(include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Always answers: a scrape that fails would hide the reason."""
     web_metrics: WebMetrics = request.app.state.metrics
+    web_metrics.show_findings(request.app.state.ports.findings())
     try:
         web_metrics.show(await request.app.state.figures.read())
     except UNAVAILABLE as error:

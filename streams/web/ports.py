@@ -75,3 +75,5 @@ class WebPorts:
     clock: Clock
     monotonic: Callable[[], float] = time.monotonic
     """Seconds, for how old an answer is."""
+    findings: Callable[[], int | None] = lambda: None
+    """How many broken promises are known; None while nobody has looked."""

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from models.deliveries import Delivered, Outcome, Provider, Refused, RetryLater
 from models.events import Event
+from models.findings import FindingKind
 from models.severity import Severity
 from models.signals import Signal
 from models.state import Incident, evolve
 from models.store.rows import IncidentFilter
 from models.store.store import Store
-from tests.store.desk import LEASE, Desk, alerts, reached
+from streams.verify import Examiner
+from tests.store.desk import LEASE, Desk, OnePolicy, alerts, reached
 
 KEYS = ("a", "b")
 OUTCOMES: tuple[Outcome, ...] = (
@@ -130,6 +132,9 @@ class Life:
             GROUP BY incident_id HAVING count(*) > 1
         """
         assert await self.desk.rows(superseded) == [], "pages of two levels wait to be sent"
+        span = timedelta(days=1)
+        verified = await Examiner(self.desk.store.evidence, OnePolicy(), span).whole(span)
+        assert [one for one in verified.findings if one.kind is not FindingKind.PAGE_LATE] == []  # alerts are of T0
 
     async def check_ledger(self, incidents: list[Incident]) -> None:
         armed = {deadline.id for incident in incidents for deadline in incident.deadlines.values()}
