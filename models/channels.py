@@ -16,6 +16,7 @@ from models.events import Event, IncidentOpened, SeverityChanged
 from models.page import Page
 from models.policy import Channel, Policy
 from models.policy_fields import EMAIL_ADDRESS
+from models.severity import Priority
 from models.state import Incident
 
 _K = DeliveryKind
@@ -88,3 +89,10 @@ def recipients(service: str, policy: Policy) -> tuple[str, ...]:
     members = [policy.people[name].email for name in team.members] if team else []
     usable = (address for address in (*policy.communication.email, *members) if address)
     return tuple(dict.fromkeys(address for address in usable if EMAIL_ADDRESS.fullmatch(address)))
+
+
+def unmailed(policy: Policy) -> tuple[Priority, ...]:
+    """Priorities that are told by e-mail, though of some service nobody would be mailed."""
+    if policy.communication.email or (policy.services and all(recipients(name, policy) for name in policy.services)):
+        return ()
+    return tuple(priority for priority in Priority if "email" in policy.channels[priority])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 
-from models.channels import recipients
 from models.classification_rules import RateRule
 from models.policy import Policy
 from models.policy_fields import EMAIL_ADDRESS
@@ -33,7 +32,7 @@ class Finding:
 
 def findings(policy: Policy) -> list[Finding]:
     """All of them, in the order of the file's sections."""
-    return [*_rates(policy), *_names(policy), *_matrix(policy), *_escalation(policy), *_mail(policy), *_people(policy)]
+    return [*_rates(policy), *_names(policy), *_matrix(policy), *_escalation(policy), *_people(policy)]
 
 
 def _rates(policy: Policy) -> Iterator[Finding]:
@@ -108,15 +107,6 @@ def _escalation(policy: Policy) -> Iterator[Finding]:
         yield Finding(("escalation", "rounds"), what, fault=False)
     if len(chain.levels) > 1 and len({level.routing_key for level in chain.levels}) == 1:
         yield Finding(("escalation", "levels"), "every level pages the same routing key", fault=False)
-
-
-def _mail(policy: Policy) -> Iterator[Finding]:
-    mailed = [priority for priority in Priority if "email" in policy.channels[priority]]
-    if mailed and not policy.communication.email:
-        without = [name for name in policy.services if not recipients(name, policy)]
-        if without or not policy.services:
-            what = f"{' and '.join(mailed)} mail nobody where a service's owner has no address; add communication.email"
-            yield Finding(("channels", mailed[0]), what, fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:

@@ -176,7 +176,7 @@ def ticket(delivery: Delivery, receipts: Receipts) -> Payload:
     told = prose(delivery)
     incident, message = delivery.incident, delivery.message
     assert incident is not None, "prose needs it"
-    facts = {name: _json(getattr(incident, name)) for name in _TICKET_FACTS}
+    facts = {name: _json(getattr(incident, name), lines=name == "summary") for name in _TICKET_FACTS}
     links = {plain(name, 75): address for name, link in incident.links.items() if (address := safe_url(link))}
     return {
         "event": {DeliveryKind.TICKET: "opened", DeliveryKind.TICKET_UPDATE: "updated"}.get(delivery.kind, "resolved"),
@@ -189,7 +189,7 @@ def ticket(delivery: Delivery, receipts: Receipts) -> Payload:
     }
 
 
-def _json(value: object) -> object:
+def _json(value: object, *, lines: bool) -> object:
     match value:
         case datetime():
             return value.isoformat()
@@ -198,7 +198,7 @@ def _json(value: object) -> object:
         case None:
             return None
         case _:
-            return plain(value, 4000, lines=True)
+            return plain(value, 4000, lines=lines)
 
 
 def status_html(page: StatusPage) -> str:

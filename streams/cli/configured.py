@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
+from models.channels import unmailed
 from models.deliveries import Provider
 from models.policy import Policy
 from streams.cli.findings import Finding, fault, ok, warning
@@ -93,6 +94,10 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
         else:
             whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
             yield warning(f"level {name}", f"pages {whom}", f"set {variable}")
+    mailed = unmailed(found.policy)
+    if mailed and "email" not in recorded:
+        said = f"{' and '.join(mailed)} incidents are mailed, but of some services to nobody"
+        yield warning("e-mail", said, "add communication.email to the policy")
     if settings.pagerduty_api_token is None and "pagerduty" not in recorded:
         yield warning(
             "acknowledgement",
