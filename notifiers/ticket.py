@@ -73,7 +73,7 @@ class TicketNotifier:
                 answer = await self._client.request("OPTIONS", self._url, headers=self._headers)
         except (httpx.HTTPError, TimeoutError) as error:
             return _out_of_reach(error).reason
-        if answer.status_code in {401, 403, 407}:
+        if answer.status_code in {401, 403, 407} or answer.status_code >= 500:
             return f"the ticket system answered {answer.status_code}; check TOCSIN_TICKET_URL and TOCSIN_TICKET_TOKEN"
         return None
 
