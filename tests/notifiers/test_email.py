@@ -71,7 +71,7 @@ async def test_a_thread_as_a_mail_program_shows_it(mailbox: Mailbox) -> None:
     report, *rest = mailbox.read
     assert mailbox.recipients == [TO] * 4
     assert (report["From"], report["To"]) == ("Tocsin <tocsin@example.test>", TO)
-    assert report["Subject"] == "[INC-2026-1121-001] checkout: Checkout fails"
+    assert report["Subject"] == "[INC-2026-1121-001] Checkout fails"
     assert report["Message-ID"] == f"<{INCIDENT_ID}@example.test>"
     assert report["Date"].datetime == NOW
     assert report["Auto-Submitted"] == "auto-generated"

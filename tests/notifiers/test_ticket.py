@@ -25,7 +25,7 @@ async def test_the_life_of_a_ticket(peer: Peer, tickets: TicketNotifier) -> None
     opened, updated, resolved = peer.tickets["OPS-1"]
     assert [one["event"] for one in (opened, updated, resolved)] == ["opened", "updated", "resolved"]
     assert [one["ticket"] for one in (opened, updated, resolved)] == [None, "OPS-1", "OPS-1"]
-    assert opened["title"] == resolved["title"] == "[INC-2026-1121-001] checkout: Checkout fails"
+    assert opened["title"] == resolved["title"] == "[INC-2026-1121-001] Checkout fails"
     assert opened["incident"]["id"] == str(INCIDENT_ID)
     assert opened["incident"]["links"]["runbook"] == "https://wiki.example.com/checkout"
     assert "Runbook: https://wiki.example.com/checkout" in opened["text"]

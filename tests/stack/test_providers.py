@@ -72,7 +72,7 @@ def test_a_mail_is_sent_and_its_thread_ends(stack: Stack) -> None:
     stack.deliver(webhook(service, labels=URGENT))
     number = stack.incident_of(service)["number"]
     stack.deliver(webhook(service, labels=URGENT, status="resolved"))
-    subject = f"[{number}] {service}: {service} fails"
+    subject = f"[{number}] HighErrorRate on {service}"
     eventually(lambda: _subjects(stack, number) == [subject, f"Re: {subject}"], within=30)
 
 
