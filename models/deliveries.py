@@ -21,6 +21,8 @@ class Provider(StrEnum):
     PAGERDUTY = "pagerduty"
     SLACK = "slack"
     STATUSPAGE = "statuspage"
+    EMAIL = "email"
+    TICKET = "ticket"
 
 
 class DeliveryKind(StrEnum):
@@ -49,6 +51,16 @@ class DeliveryKind(StrEnum):
     """To the owner of a postmortem or action item. POLICY 22, 24."""
     PUBLICATION = "publication"
     """A stage on the status page. POLICY 18."""
+    EMAIL_REPORT = "email_report"
+    """This and the next three: to one address each. POLICY 16."""
+    EMAIL_NOTICE = "email_notice"
+    """What changes the picture: severity, reopened, silence."""
+    EMAIL_UPDATE = "email_update"
+    EMAIL_RESOLUTION = "email_resolution"
+    TICKET = "ticket"
+    """Open the incident's ticket. POLICY 19."""
+    TICKET_UPDATE = "ticket_update"
+    TICKET_RESOLUTION = "ticket_resolution"
 
 
 PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
@@ -70,6 +82,16 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
         ),
         Provider.SLACK,
     ),
+    **dict.fromkeys(
+        (
+            DeliveryKind.EMAIL_REPORT,
+            DeliveryKind.EMAIL_NOTICE,
+            DeliveryKind.EMAIL_UPDATE,
+            DeliveryKind.EMAIL_RESOLUTION,
+        ),
+        Provider.EMAIL,
+    ),
+    **dict.fromkeys((DeliveryKind.TICKET, DeliveryKind.TICKET_UPDATE, DeliveryKind.TICKET_RESOLUTION), Provider.TICKET),
 }
 
 
@@ -132,7 +154,7 @@ class PageFacts:
 @dataclass(frozen=True, slots=True)
 class Message:
     """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER,
-    PUBLICATION.
+    PUBLICATION, and what e-mails and tickets tell of those.
     """
 
     text: str
@@ -144,6 +166,8 @@ class Message:
     mention_id: str | None = None
     slack_channel: str = "#incidents"
     """Where it goes when it belongs to no incident's channel."""
+    to: str | None = None
+    """Whom an e-mail goes to; None where the policy wants one and names nobody, which is refused, and so not silent."""
 
 
 @dataclass(frozen=True, slots=True)

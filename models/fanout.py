@@ -1,4 +1,4 @@
-"""Who is told what: the deliveries that follow from events. POLICY 9, 16, 17, 18.
+"""Who is told what: the deliveries that follow from events. POLICY 9, 16, 17, 18. By which way: models/channels.py.
 
 Pure. All deliveries of one step tell the state at its end, so an announcement already says who was paged. Texts made
 here are for people on the team, except those of PUBLICATION, which customers read and which therefore name nothing
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.deadlines import POSTMORTEM
 from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
 from models.events import (
@@ -37,8 +38,7 @@ from models.severity import Severity, describe
 from models.state import Incident
 
 _K = DeliveryKind
-_Told = tuple[DeliveryKind, Message | None, Page | None]
-_REFRESH: _Told = (_K.REFRESH, None, None)
+_REFRESH: Told = (_K.REFRESH, None, None)
 _URGENT = {
     _K.PAGE: Urgency.PAGE,
     _K.PAGE_ACKNOWLEDGE: Urgency.PAGE,
@@ -63,7 +63,7 @@ class Change:
 def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: datetime) -> tuple[Delivery, ...]:
     """What must be sent because of one step's `changes`, in order; edits in place are merged into one, at the end."""
     facts = incident_facts(after, policy, at)
-    told = [(change.seq, what) for change in changes for what in _told(change, after, policy)]
+    told = [(change.seq, what) for change in changes for what in _heard(change, after, policy)]
     posts = [(seq, what) for seq, what in told if what is not _REFRESH]
     introduced = {_K.ANNOUNCEMENT, _K.INITIAL_REPORT} <= {what[0] for _, what in posts}  # there is nothing to edit yet
     refreshes = [] if introduced else [(seq, what) for seq, what in told if what is _REFRESH][-1:]
@@ -72,11 +72,20 @@ def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: d
     )
 
 
-def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: _Told) -> Delivery:
+def _heard(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:
+    known = known_to(change.before, policy)
+    yield from introduction(after, fresh_by(change.event, known, policy), policy)
+    for told in _told(change, after, policy):
+        yield from retold(told, known, after, policy)
+
+
+def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) -> Delivery:
     kind, message, page = what
     lane = incident.dedup_key(page) if page else f"{incident.id}/{PROVIDER_OF[kind]}"
     if kind is _K.PAGE_FALLBACK:
         lane = f"{lane}/fallback"  # urgent, and needs nothing of what the incident's other messages may be waiting for
+    elif message and message.to:
+        lane = f"{lane}/{message.to}"  # one mailbox never waits for another
     return Delivery(
         id=uuid.uuid5(incident.id, f"delivery/{place}"),
         incident_id=incident.id,
@@ -90,14 +99,14 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: _Told)
     )
 
 
-def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
+def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
     event, before = change.event, change.before
     match event:
         case IncidentOpened():
-            yield from _introduced(after, policy)
+            yield from _published(after, policy, "We are investigating a problem.")
         case IncidentReopened(why=why):
             yield _K.ANNOUNCEMENT, None, None
-            yield _notice(f"Reopened: {why}")
+            yield from _news(f"Reopened: {why}")
             yield from _published(after, policy, "The problem has come back. We are investigating.")
             yield _REFRESH
         case LevelPaged(level=level, reason=reason, by=by, ordinal=ordinal):
@@ -119,7 +128,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _notice(f"Acknowledged by {by} ({via})", by=by)
             yield _REFRESH
         case SeverityChanged(severity=severity, why=why, by=by):
-            yield _notice(f"Severity is now {severity} ({event.priority}): {'; '.join(why)}", by=by)
+            yield from _news(f"Severity is now {severity} ({event.priority}): {'; '.join(why)}", by=by)
             if before is not None:
                 yield from _raised_to(before.peak, after, policy)
             yield _REFRESH
@@ -129,7 +138,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _REFRESH
         case AlertsWentStale():
             quiet = describe(policy.stale_after)
-            yield _notice(
+            yield from _news(
                 f"Nothing has been heard of the firing alerts for {quiet}. Resolve the incident if it is over."
             )
         case AlertsJoined() | AlertsResolved():
@@ -144,15 +153,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             return
 
 
-def _introduced(incident: Incident, policy: Policy) -> Iterator[_Told]:
-    if incident.peak in policy.communication.incident_channels:
-        yield _K.CHANNEL, None, None
-    yield _K.ANNOUNCEMENT, None, None
-    yield _K.INITIAL_REPORT, None, None
-    yield from _published(incident, policy, "We are investigating a problem.")
-
-
-def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Told]:
+def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[Told]:
     """A channel and a status-page entry for an incident that begins to need them."""
     rules = policy.communication
     if peak not in rules.incident_channels and after.peak in rules.incident_channels:
@@ -162,7 +163,7 @@ def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Tol
         yield from _published(after, policy, "We are investigating a problem.")
 
 
-def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
+def _published(incident: Incident, policy: Policy, text: str) -> Iterator[Told]:
     if incident.peak in policy.communication.status_page and incident.service != OURSELVES:
         yield _K.PUBLICATION, Message(text), None
 
@@ -173,8 +174,14 @@ def _owed(resolved: IncidentResolved) -> str:
     return f"Postmortem due {resolved.postmortem_due:%Y-%m-%d %H:%M} UTC, owner {resolved.postmortem_owner}."
 
 
-def _notice(text: str, by: str | None = None) -> _Told:
+def _notice(text: str, by: str | None = None) -> Told:
     return _K.NOTICE, Message(text, by=by), None
+
+
+def _news(text: str, by: str | None = None) -> Iterator[Told]:
+    """A notice that is worth a mail."""
+    yield _notice(text, by)
+    yield _K.EMAIL_NOTICE, Message(text, by=by), None
 
 
 def incident_facts(incident: Incident, policy: Policy, at: datetime) -> IncidentFacts:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from models.classification_rules import ClassificationRules
 from models.oncall.names import check_names
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
-from models.policy_fields import Duration, Name, Section
+from models.policy_fields import Duration, EmailAddress, Name, Section
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
@@ -68,12 +68,14 @@ class AcknowledgeWithin(Section):
 
 
 class Communication(Section):
-    """Who is told where. POLICY 12, 17, 18."""
+    """Who is told where. POLICY 12, 16, 17, 18."""
 
     slack_channel: SlackChannel = "#incidents"
     incident_channels: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     status_page: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     update_within: dict[Severity, Duration] = Field(default_factory=dict)
+    email: Annotated[tuple[EmailAddress, ...], Field(max_length=20)] = ()
+    """Who is mailed of every incident whose channels have e-mail, beside the team that owns the service."""
 
 
 class ReviewRules(Section):

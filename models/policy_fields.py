@@ -51,6 +51,20 @@ When = Annotated[
 """Regular expressions by label, all of which match a whole value, whatever its case; of several such, one suffices."""
 
 
+EMAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+"""What a mail server takes as it stands: no quotes, no comments, no line breaks."""
+
+
+def _is_an_address(text: str) -> str:
+    if not EMAIL_ADDRESS.fullmatch(text):
+        message = f"{text!r} is not an e-mail address; write name@example.com"
+        raise ValueError(message)
+    return text
+
+
+EmailAddress = Annotated[str, AfterValidator(_is_an_address)]
+
+
 class Section(BaseModel):
     """A part of a policy file: a key that it does not know is refused, because it would be a rule that never runs."""
 

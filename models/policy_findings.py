@@ -12,6 +12,7 @@ from itertools import product
 
 from models.classification_rules import RateRule
 from models.policy import Policy
+from models.policy_fields import EMAIL_ADDRESS
 from models.rates import families, percent
 from models.severity import Priority, ServiceTier, Severity, describe
 
@@ -112,3 +113,5 @@ def _people(policy: Policy) -> Iterator[Finding]:
     for name, person in policy.people.items():
         if not (person.slack or person.email):
             yield Finding(("people", name), "there is no way to reach this person; add slack or email", fault=False)
+        if person.email and not EMAIL_ADDRESS.fullmatch(person.email):
+            yield Finding(("people", name, "email"), "not an e-mail address, so never mailed", fault=False)

@@ -85,6 +85,8 @@ class Incident:
     reopen_until: datetime | None = None
     """Until when it is this generation that an alert reopens."""
     last_update_at: datetime | None = None
+    had: tuple[Priority, ...] = ()
+    """Priorities before the present one: who was told because of them is told how it ends."""
     alertname: str = ""
     """Of its first alert; empty where a person declared it."""
     step: int = 0
@@ -169,7 +171,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return replace(incident, alerts=incident.alerts.muting(alerts))
         case SeverityChanged():
             peak = worst([incident.peak, event.severity])
-            return replace(incident, severity=event.severity, peak=peak, priority=event.priority, why=event.why)
+            had = tuple(sorted({*incident.had, incident.priority} - {event.priority}))
+            return replace(
+                incident, severity=event.severity, peak=peak, priority=event.priority, had=had, why=event.why
+            )
         case ReclassificationPlanned(pending=pending):
             planned = replace(incident, pending=pending)
             return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)

@@ -26,11 +26,13 @@ from notifiers.render import (
     Payload,
     TemplateFault,
     pagerduty_event,
+    prose,
     publication,
     slack_channel_name,
     slack_message,
     slack_place,
     slack_topic,
+    ticket,
 )
 
 _K = DeliveryKind
@@ -105,8 +107,13 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
         case _K.PAGE | _K.PAGE_ACKNOWLEDGE | _K.PAGE_RESOLVE:
             return pagerduty_event(delivery)
         case _K.PUBLICATION:
-            told = publication(delivery)
-            return {name: getattr(told, name) for name in told.__slots__}
+            published = publication(delivery)
+            return {name: getattr(published, name) for name in published.__slots__}
+        case _K.EMAIL_REPORT | _K.EMAIL_NOTICE | _K.EMAIL_UPDATE | _K.EMAIL_RESOLUTION:
+            told = prose(delivery)
+            return {"to": delivery.message.to if delivery.message else None, "subject": told.subject, "text": told.text}
+        case _K.TICKET | _K.TICKET_UPDATE | _K.TICKET_RESOLUTION:
+            return ticket(delivery, receipts)
         case _K.CHANNEL:
             incident = _incident(delivery)
             return {"name": slack_channel_name(incident), "topic": slack_topic(incident)}
@@ -133,6 +140,8 @@ def _receipts(delivery: Delivery, receipts: Receipts) -> Receipts:
     match delivery.kind:
         case _K.PAGE if delivery.page is not None:
             return {f"page/{delivery.page.ordinal}": delivery.page.dedup_key}
+        case _K.TICKET:
+            return {"ticket": _incident(delivery).number}
         case _K.CHANNEL:
             return {"channel": slack_channel_name(_incident(delivery))}
         case _K.ANNOUNCEMENT:

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast, get_args
 
 from jinja2 import Environment, TemplateError
 
-from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Receipts
+from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Provider, Receipts
 from models.severity import Severity
 from models.signals import Stage
 from models.statuspage import IMPACTS, Publication, StatusPage, overall, recent_days, unresolved
@@ -30,6 +31,19 @@ PAGERDUTY_SEVERITIES: Mapping[Severity, str] = {
 }
 
 Payload = dict[str, Any]
+_PROSE: Mapping[DeliveryKind, str] = {
+    DeliveryKind.EMAIL_REPORT: "report",
+    DeliveryKind.EMAIL_NOTICE: "notice",
+    DeliveryKind.EMAIL_UPDATE: "update",
+    DeliveryKind.EMAIL_RESOLUTION: "resolution",
+    DeliveryKind.TICKET: "report",
+    DeliveryKind.TICKET_UPDATE: "notice",
+    DeliveryKind.TICKET_RESOLUTION: "resolution",
+}
+_TICKET_FACTS = (
+    "number", "title", "summary", "service", "environment", "severity", "priority", "status", "stage", "why",
+    "started_at", "at", "resolved_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,15 @@ class Place:
 
     channel: str
     thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """One text in two formats: `text` and `html` say the same."""
+
+    subject: str
+    text: str
+    html: str
 
 
 class TemplateFault(ValueError):
@@ -128,6 +151,54 @@ def publication(delivery: Delivery) -> Publication:
         started_at=incident.started_at,
         at=incident.at,
     )
+
+
+def prose(delivery: Delivery) -> Prose:
+    """What e-mails and tickets say. The subject stays the same for the life of an incident, as threads need it."""
+    incident = delivery.incident
+    name = _PROSE.get(delivery.kind)
+    message = delivery.message
+    if incident is None or name is None or (message is None and name != "report"):
+        raise TemplateFault(f"a {delivery.kind} needs its incident and its message")
+    if delivery.kind is DeliveryKind.TICKET_UPDATE and message and (message.actions or message.next_steps):
+        name = "update"
+    context = {"incident": incident, "message": message, "mailed": delivery.provider is Provider.EMAIL}
+    subject = _render(text_templates(), "prose/subject.j2", incident=incident)
+    return Prose(
+        f"Re: {subject}" if delivery.provider is Provider.EMAIL and name != "report" else subject,
+        re.sub(r"\n{3,}", "\n\n", _render(text_templates(), f"prose/{name}.j2", layout="prose/_text.j2", **context)),
+        _render(markup_templates(), f"prose/{name}.j2", layout="prose/_html.j2", **context),
+    )
+
+
+def ticket(delivery: Delivery, receipts: Receipts) -> Payload:
+    """What the ticket system is sent. docs/tickets.md describes every field."""
+    told = prose(delivery)
+    incident, message = delivery.incident, delivery.message
+    assert incident is not None, "prose needs it"
+    facts = {name: _json(getattr(incident, name), lines=name == "summary") for name in _TICKET_FACTS}
+    links = {plain(name, 75): address for name, link in incident.links.items() if (address := safe_url(link))}
+    return {
+        "event": {DeliveryKind.TICKET: "opened", DeliveryKind.TICKET_UPDATE: "updated"}.get(delivery.kind, "resolved"),
+        "delivery_id": str(delivery.id),
+        "ticket": receipts.get("ticket"),
+        "title": told.subject,
+        "text": told.text,
+        "by": plain(message.by, 200) if message and message.by else None,
+        "incident": {"id": str(incident.incident_id), **facts, "links": links},
+    }
+
+
+def _json(value: object, *, lines: bool) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case tuple():
+            return [plain(one, 1000) for one in value]
+        case None:
+            return None
+        case _:
+            return plain(value, 4000, lines=lines)
 
 
 def status_html(page: StatusPage) -> str:

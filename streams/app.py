@@ -33,6 +33,8 @@ def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
         (topics.DELIVERIES_PAGERDUTY, ports.couriers[Provider.PAGERDUTY].wake),
         (topics.DELIVERIES_SLACK, ports.couriers[Provider.SLACK].wake),
         (topics.DELIVERIES_STATUSPAGE, ports.couriers[Provider.STATUSPAGE].wake),
+        (topics.DELIVERIES_EMAIL, ports.couriers[Provider.EMAIL].wake),
+        (topics.DELIVERIES_TICKET, ports.couriers[Provider.TICKET].wake),
     )
 
 

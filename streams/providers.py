@@ -13,18 +13,26 @@ from typing import Final
 
 from models.deliveries import Provider
 from models.policy import Policy
+from notifiers.email import EmailNotifier
 from notifiers.pagerduty import PagerDutyNotifier
 from notifiers.port import Notifier
 from notifiers.recorder import Recorder
 from notifiers.slack import SlackNotifier
 from notifiers.statuspage import Publish, StatusPageNotifier
+from notifiers.ticket import TicketNotifier
 from streams.recording import whats_recorded
 from streams.settings import Settings, SettingsError, kept_routing_keys
 from streams.trust import trusted
 
 ANSWER_WITHIN: Final = timedelta(seconds=5)
 """For one call; an attempt makes at most three, which must end before its lease (agents/delivery.py)."""
-AT_ONCE: Final[Mapping[Provider, int]] = {Provider.PAGERDUTY: 32, Provider.SLACK: 8, Provider.STATUSPAGE: 32}
+AT_ONCE: Final[Mapping[Provider, int]] = {
+    Provider.PAGERDUTY: 32,
+    Provider.SLACK: 8,
+    Provider.STATUSPAGE: 32,
+    Provider.EMAIL: 4,
+    Provider.TICKET: 8,
+}
 """Each attempt at a provider out there holds a thread or a connection, and must end before its lease."""
 RECORDED_AT_ONCE: Final = 64
 """The same where nobody is called: only as many as one transaction should write."""
@@ -58,7 +66,20 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
     if Provider.SLACK not in recording and settings.slack_bot_token is not None:
         token = settings.slack_bot_token.get_secret_value()
         built[Provider.SLACK] = SlackNotifier(token, api_url=settings.slack_api_url, tls=tls, timeout=ANSWER_WITHIN)
+    if Provider.EMAIL not in recording and settings.smtp_url is not None and settings.email_from is not None:
+        server = settings.smtp_url.get_secret_value()
+        built[Provider.EMAIL] = EmailNotifier(server, settings.email_from, tls=tls, timeout=ANSWER_WITHIN)
+    if Provider.TICKET not in recording and settings.ticket_url is not None:
+        built[Provider.TICKET] = _ticket(settings.ticket_url.get_secret_value(), settings, tls)
     return Reach(built, recording)
+
+
+def _ticket(url: str, settings: Settings, tls: ssl.SSLContext | None) -> TicketNotifier:
+    token = settings.ticket_token
+    try:
+        return TicketNotifier(url, token.get_secret_value() if token else None, tls=tls)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _pagerduty(

@@ -12,16 +12,19 @@ from models.deliveries import Provider
 from models.policy import Policy
 from streams.settings import Settings, SettingsError, routing_keys
 
+_EVERYBODY = (Provider.PAGERDUTY, Provider.SLACK, Provider.EMAIL, Provider.TICKET)
+
 
 def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str]) -> Mapping[Provider, str]:
     """The providers that are recorded instead of called, each with why. Raises SettingsError for a level without a
-    key.
+    key, and for half of what e-mail needs.
     """
     if settings.record_only:
-        return dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "TOCSIN_RECORD_ONLY is set")
+        return dict.fromkeys(_EVERYBODY, "TOCSIN_RECORD_ONLY is set")
+    missing = _missing(settings)
     keys = routing_keys(policy, environ)
-    if not keys and settings.slack_bot_token is None:
-        return dict.fromkeys((Provider.PAGERDUTY, Provider.SLACK), "no provider is configured")
+    if not keys and len(missing) == len(_EVERYBODY) - 1:
+        return dict.fromkeys(_EVERYBODY, "no provider is configured")
     silent = [level for level in policy.escalation.levels if level.routing_key not in keys]
     if silent:
         named = ", ".join(f"{level.name} ({level.routing_key})" for level in silent)
@@ -29,4 +32,24 @@ def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str
             f"these escalation levels can reach nobody: {named}; set their PagerDuty routing keys, "
             "or TOCSIN_RECORD_ONLY=1 to record pages instead of sending them"
         )
-    return {} if settings.slack_bot_token is not None else {Provider.SLACK: "TOCSIN_SLACK_BOT_TOKEN is not set"}
+    return {provider: f"{variable} is not set" for provider, variable in missing.items()}
+
+
+def unheard(recording: Mapping[Provider, str], policy: Policy) -> Mapping[Provider, str]:
+    """Those of the recorded providers that the policy wants somebody told by."""
+    wanted = {channel for channels in policy.channels.values() for channel in channels}
+    optional = {Provider(channel) for channel in ("email", "ticket") if channel not in wanted}
+    return {provider: why for provider, why in recording.items() if provider not in optional}
+
+
+def _missing(settings: Settings) -> dict[Provider, str]:
+    """What would have to be set for each provider but PagerDuty."""
+    if (settings.smtp_url is None) != (settings.email_from is None):
+        missing = "TOCSIN_SMTP_URL" if settings.smtp_url is None else "TOCSIN_EMAIL_FROM"
+        raise SettingsError(f"e-mail needs both TOCSIN_SMTP_URL and TOCSIN_EMAIL_FROM; set {missing}")
+    needs = (
+        (Provider.SLACK, settings.slack_bot_token, "TOCSIN_SLACK_BOT_TOKEN"),
+        (Provider.EMAIL, settings.smtp_url, "TOCSIN_SMTP_URL"),
+        (Provider.TICKET, settings.ticket_url, "TOCSIN_TICKET_URL"),
+    )
+    return {provider: variable for provider, value, variable in needs if value is None}

@@ -20,9 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.policy import Policy
-from models.policy_fields import Duration
+from models.policy_fields import Duration, EmailAddress
 from models.policy_file import PolicyError, parse_policy, policy_version, shipped_policy
-from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, Tokens, Url, at_least
+from streams.values import Bind, Brokers, Listen, PostgresUrl, Secrets, SecretUrl, SmtpUrl, Tokens, Url, at_least
 
 PREFIX = "TOCSIN_"
 
@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     slack_api_url: Url = "https://slack.com/api"
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
+    smtp_url: SmtpUrl | None = None
+    email_from: EmailAddress | None = None
+    ticket_url: SecretUrl | None = None
+    ticket_token: SecretStr | None = None
     public_url: Url | None = None
     prometheus_url: Url | None = None
     """Where a policy's queries are asked."""
@@ -87,7 +91,7 @@ class Settings(BaseSettings):
 
 _SECRETS = frozenset({
     "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
-    "slack_signing_secret", "heartbeat_url",
+    "slack_signing_secret", "heartbeat_url", "smtp_url", "ticket_url", "ticket_token",
 })  # fmt: skip
 
 

@@ -41,6 +41,8 @@ REVIEW_SIGNALS: Final = "review.signals"
 DELIVERIES_PAGERDUTY: Final = "deliveries.pagerduty"
 DELIVERIES_SLACK: Final = "deliveries.slack"
 DELIVERIES_STATUSPAGE: Final = "deliveries.statuspage"
+DELIVERIES_EMAIL: Final = "deliveries.email"
+DELIVERIES_TICKET: Final = "deliveries.ticket"
 DEAD_LETTERS: Final = "dead.letters"
 
 TOPICS: Final[tuple[Topic, ...]] = (
@@ -51,6 +53,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(DELIVERIES_PAGERDUTY, WEEK),
     Topic(DELIVERIES_SLACK, WEEK),
     Topic(DELIVERIES_STATUSPAGE, WEEK),
+    Topic(DELIVERIES_EMAIL, WEEK),
+    Topic(DELIVERIES_TICKET, WEEK),
     Topic(DEAD_LETTERS, 13 * WEEK),  # people look at these, and replay them
 )
 

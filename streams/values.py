@@ -100,6 +100,19 @@ def _postgresql_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _smtp_url(url: SecretStr) -> SecretStr:
+    """Its parts are read by notifiers/email.py."""
+    how = "write smtp://USER:PASSWORD@HOST:PORT, or smtps://… for TLS from the start"
+    try:
+        parts = urlsplit(url.get_secret_value())
+        whole = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"not the address of a mail server; {how}")
+    return url
+
+
 def at_least(days: int) -> AfterValidator:
     """For an age."""
 
@@ -114,6 +127,7 @@ def at_least(days: int) -> AfterValidator:
 Url = Annotated[str, AfterValidator(_http_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_http_url)]
 """An address that is a capability: whoever knows it may use it."""
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
 Listen = Annotated[Bind, NoDecode, BeforeValidator(parse_bind)]

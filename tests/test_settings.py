@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.deliveries import Provider
 from models.policy_file import parse_policy, shipped_policy
+from streams.providers import reach
+from streams.recording import unheard, whats_recorded
 from streams.settings import (
     SettingsError,
     kept_routing_keys,
@@ -138,3 +141,54 @@ def test_a_key_that_only_an_older_policy_names_is_kept() -> None:
     assert keys["TOCSIN_OLD_ROUTING_KEY"] == "R0"
     assert keys["TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER"] == "R1"
     assert "UNRELATED_ROUTING_KEY" not in keys
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example.test", "http://mail.example.test", "smtp://", "smtp://h:port", "smtp://h:0"]
+)
+def test_what_is_no_mail_server(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TOCSIN_SMTP_URL", url)
+    with pytest.raises(SettingsError, match=r"^TOCSIN_SMTP_URL: not the address of a mail server; write smtp://USER"):
+        read_settings()
+
+
+def test_who_is_recorded_and_which_of_them_anybody_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = policy_in_force(read_settings()).policy
+    assert set(whats_recorded(read_settings(), policy, os.environ)) == set(Provider) - {Provider.STATUSPAGE}
+    keys = {level.routing_key: "k" for level in policy.escalation.levels}
+    monkeypatch.setenv("TOCSIN_SMTP_URL", "smtp://tocsin:s%40cret@mail.example.test:587")
+    with pytest.raises(SettingsError, match="set TOCSIN_EMAIL_FROM"):
+        whats_recorded(read_settings(), policy, keys)
+    monkeypatch.setenv("TOCSIN_EMAIL_FROM", "tocsin@example.test")
+    with pytest.raises(SettingsError, match="can reach nobody"):
+        whats_recorded(read_settings(), policy, {})
+    recorded = whats_recorded(read_settings(), policy, keys)
+    assert recorded == {
+        Provider.SLACK: "TOCSIN_SLACK_BOT_TOKEN is not set",
+        Provider.TICKET: "TOCSIN_TICKET_URL is not set",
+    }
+    silent = shipped_policy("platform-v2").replace("P3: [ticket]", "P3: [slack]")
+    assert set(unheard(recorded, parse_policy(silent, "p.yaml"))) == {Provider.SLACK}
+
+
+def test_a_sender_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_EMAIL_FROM", "Tocsin <tocsin@example.test>\r\nBcc: all@example.test")
+    with pytest.raises(SettingsError, match=r"TOCSIN_EMAIL_FROM: .* is not an e-mail address"):
+        read_settings()
+
+
+def test_every_provider_is_built_where_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def publish(_: object) -> None:
+        raise AssertionError
+
+    policy = policy_in_force(read_settings()).policy
+    keys = {level.routing_key: "k" for level in policy.escalation.levels}
+    monkeypatch.setenv("TOCSIN_SMTP_URL", "smtp://mail.example.test")
+    monkeypatch.setenv("TOCSIN_EMAIL_FROM", "tocsin@example.test")
+    monkeypatch.setenv("TOCSIN_TICKET_URL", "https://tickets.example.test/hook")
+    reached = reach(read_settings(), policy, keys, publish)
+    assert {provider for provider, one in reached.notifiers.items() if one.recording} == {Provider.SLACK}
+    assert set(reached.notifiers) == set(Provider)
+    monkeypatch.setenv("TOCSIN_TICKET_URL", "http://tickets.example.test/hook")
+    with pytest.raises(SettingsError, match="TOCSIN_TICKET_URL must begin with https"):
+        reach(read_settings(), policy, keys, publish)

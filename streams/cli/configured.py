@@ -9,18 +9,28 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
+from models.channels import unmailed
+from models.deliveries import Provider
 from models.policy import Policy
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.cli.policy import levels_with_keys
-from streams.recording import whats_recorded
+from streams.recording import unheard, whats_recorded
 from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, check_exposure
 
 SUPPORTED: Final = ((3, 11), (3, 13))
-_SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "record_only")
+_SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "email_from", "record_only")
 _HIDDEN: Final = (
     "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
-    "slack_signing_secret", "heartbeat_url", "pagerduty_events_url", "pagerduty_api_url", "slack_api_url",
+    "slack_signing_secret", "heartbeat_url", "pagerduty_events_url", "pagerduty_api_url", "slack_api_url", "smtp_url",
+    "ticket_url", "ticket_token",
 )  # fmt: skip
+
+_WANTS: Final[Mapping[Provider, str]] = {
+    Provider.PAGERDUTY: "TOCSIN_PAGERDUTY_ROUTING_KEY",
+    Provider.SLACK: "TOCSIN_SLACK_BOT_TOKEN",
+    Provider.EMAIL: "TOCSIN_SMTP_URL and TOCSIN_EMAIL_FROM",
+    Provider.TICKET: "TOCSIN_TICKET_URL",
+}
 
 
 def python() -> Finding:
@@ -76,7 +86,7 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
         yield fault("recording", *_split(str(error), "; "))
         recorded = {}
     yield from strangers(found.policy, os.environ)
-    for provider, why in recorded.items():
+    for provider, why in unheard(recorded, found.policy).items():
         yield warning("recording", f"{provider} is recorded, nobody is told: {why}", _remedy(provider, settings))
     for name, variable, state in levels_with_keys(found):
         if state == "set":
@@ -84,6 +94,10 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
         else:
             whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
             yield warning(f"level {name}", f"pages {whom}", f"set {variable}")
+    mailed = unmailed(found.policy)
+    if mailed and "email" not in recorded:
+        said = f"{' and '.join(mailed)} incidents are mailed, but of some services to nobody"
+        yield warning("e-mail", said, "add communication.email to the policy")
     if settings.pagerduty_api_token is None and "pagerduty" not in recorded:
         yield warning(
             "acknowledgement",
@@ -114,7 +128,7 @@ def people(policy: Policy) -> Finding:
 def _remedy(provider: str, settings: Settings) -> str:
     if settings.record_only:
         return "unset TOCSIN_RECORD_ONLY to send"
-    return "set TOCSIN_SLACK_BOT_TOKEN" if provider == "slack" else "set TOCSIN_PAGERDUTY_ROUTING_KEY"
+    return f"set {_WANTS[Provider(provider)]}"
 
 
 def _split(message: str, at: str = ": ") -> tuple[str, str]:

@@ -26,7 +26,7 @@ from streams.cli.findings import Finding, fault, ok, warning
 from streams.clock import utc_now
 from streams.endpoints import find
 from streams.providers import reach
-from streams.recording import whats_recorded
+from streams.recording import unheard, whats_recorded
 from streams.settings import PolicyInForce, Settings, SettingsError
 
 WITHIN: Final = 10.0
@@ -142,7 +142,7 @@ def _told(address: str, health: Mapping[str, Any]) -> Iterator[Finding]:
 def _recording(settings: Settings, found: PolicyInForce | None, health: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether web was started with the providers that this environment has."""
     try:
-        ours = set(whats_recorded(settings, found.policy, os.environ)) if found else set()
+        ours = set(unheard(whats_recorded(settings, found.policy, os.environ), found.policy)) if found else set()
     except SettingsError:
         return  # told already
     theirs = set(health.get("recording") or ())

@@ -23,7 +23,7 @@ from streams.policies import Policies
 from streams.process.places import brokers, database_url
 from streams.processes import Supervised
 from streams.producer import Producer
-from streams.recording import whats_recorded
+from streams.recording import unheard, whats_recorded
 from streams.settings import PolicyInForce, Settings, policy_in_force
 from streams.trust import trusted
 from streams.verify import Examiner
@@ -40,7 +40,7 @@ _TRY_EVERY: Final = 1.0
 async def main(settings: Settings, self: Supervised, _: int) -> None:
     """Serves until told to stop. Raises SettingsError."""
     policy = policy_in_force(settings)
-    recording = whats_recorded(settings, policy.policy, os.environ)
+    recording = unheard(whats_recorded(settings, policy.policy, os.environ), policy.policy)
     database = Database(database_url(settings))
     store, producer = Store(database), Producer(brokers(settings))
     policies = Policies(policy, store.policy_text)

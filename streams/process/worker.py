@@ -42,6 +42,7 @@ from streams.processes import Supervised
 from streams.producer import Producer
 from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
+from streams.recording import unheard
 from streams.settings import Settings, policy_in_force
 from streams.trust import trusted
 
@@ -86,7 +87,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         reached = reach(settings, policy.policy, os.environ, store.publish)
         for notifier in reached.notifiers.values():
             stack.push_async_callback(notifier.close)
-        for provider, why in reached.recording.items():
+        for provider, why in unheard(reached.recording, policy.policy).items():
             log.warning("%s is recorded, not sent: %s", provider, why)
         lookup: Lookup = nobody_to_ask
         if settings.prometheus_url:

@@ -102,6 +102,10 @@ def test_the_doctor_never_shows_a_secret_and_goes_on_where_one_part_fails(operat
         "TOCSIN_SLACK_BOT_TOKEN": "xoxb-s3cr3t",
         "TOCSIN_SLACK_API_URL": "http://127.0.0.1:1/api",
         "TOCSIN_HEARTBEAT_URL": "https://watch.example/s3cr3t",
+        "TOCSIN_SMTP_URL": "smtp://tocsin:s3cr3t@127.0.0.1:1",
+        "TOCSIN_EMAIL_FROM": "tocsin@example.test",
+        "TOCSIN_TICKET_URL": "http://127.0.0.1:1/s3cr3t",
+        "TOCSIN_TICKET_TOKEN": "s3cr3t",
         "TOCSIN_KAFKA": "127.0.0.1:1",
     }
     operator.env.update(secrets)
@@ -110,6 +114,22 @@ def test_the_doctor_never_shows_a_secret_and_goes_on_where_one_part_fails(operat
     assert "s3cr3t" not in result.output
     states = {one["subject"]: one["state"] for one in _findings(operator)}
     assert states["broker"] == states["database"] == states["token"] == states["recording"] == "fault"
+
+
+def test_the_doctor_asks_mail_server_and_ticket_system_and_says_whom_nobody_mails(lonely: Operator) -> None:
+    keys = ("", "_SECONDARY", "_MANAGER")
+    lonely.env = {f"TOCSIN_PAGERDUTY_ROUTING_KEY{name}": "k" * 32 for name in keys}
+    lonely.env |= {
+        "TOCSIN_PAGERDUTY_EVENTS_URL": "http://127.0.0.1:1",
+        "TOCSIN_SMTP_URL": "smtp://tocsin:s3cr3t@127.0.0.1:1",
+        "TOCSIN_EMAIL_FROM": "tocsin@example.test",
+        "TOCSIN_TICKET_URL": "http://127.0.0.1:1/s3cr3t",
+    }
+    result = lonely.types("doctor")
+    assert "P1 incidents are mailed, but of some services to nobody" in result.stdout
+    assert "the mail server is out of reach" in result.stdout
+    assert "the ticket system is out of reach" in result.stdout
+    assert "s3cr3t" not in result.output
 
 
 def test_the_doctor_of_settings_that_cannot_be_read(lonely: Operator) -> None:

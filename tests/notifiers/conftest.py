@@ -7,7 +7,8 @@ import pytest
 
 from notifiers.pagerduty import PagerDutyNotifier
 from notifiers.slack import SlackNotifier
-from tests.notifiers.peer import API_TOKEN, KEY, TOKEN, Peer
+from notifiers.ticket import TicketNotifier
+from tests.notifiers.peer import API_TOKEN, KEY, TICKET_TOKEN, TOKEN, Peer
 
 
 class ImpatientPagerDuty(PagerDutyNotifier):
@@ -40,5 +41,12 @@ async def pagerduty(peer: Peer) -> AsyncIterator[PagerDutyNotifier]:
 @pytest.fixture
 async def slack(peer: Peer) -> AsyncIterator[SlackNotifier]:
     notifier = SlackNotifier(TOKEN, api_url=f"{peer.url}/api/", timeout=timedelta(seconds=0.3))
+    yield notifier
+    await notifier.close()
+
+
+@pytest.fixture
+async def tickets(peer: Peer) -> AsyncIterator[TicketNotifier]:
+    notifier = TicketNotifier(f"{peer.url}/tickets", TICKET_TOKEN, timeout=timedelta(seconds=0.3))
     yield notifier
     await notifier.close()

@@ -16,6 +16,12 @@ TEXTUAL = {
     DeliveryKind.PAGE_FALLBACK,
     DeliveryKind.REMINDER,
     DeliveryKind.PUBLICATION,
+    DeliveryKind.EMAIL_REPORT,
+    DeliveryKind.EMAIL_NOTICE,
+    DeliveryKind.EMAIL_UPDATE,
+    DeliveryKind.EMAIL_RESOLUTION,
+    DeliveryKind.TICKET_UPDATE,
+    DeliveryKind.TICKET_RESOLUTION,
 }
 PAGED = {DeliveryKind.PAGE, DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
 

@@ -1,4 +1,4 @@
-"""PagerDuty and Slack on loopback, as far as Tocsin speaks with them, and everything that a network does to an answer.
+"""PagerDuty, Slack and a ticket system on loopback, as far as Tocsin speaks with them, and what networks do to answers.
 
 Requests are checked against small schemas of our own; what breaks one is a complaint, which fails the test.
 """
@@ -21,6 +21,7 @@ _PAGERDUTY = Draft202012Validator(json.loads((_SCHEMAS / "pagerduty.json").read_
 TOKEN = "xoxb-1-secret-of-the-bot"
 API_TOKEN = "u+secret-of-the-api"
 KEY = "0123456789abcdef0123456789abcdef"
+TICKET_TOKEN = "secret-of-the-tickets"
 
 
 def violations(method: str, arguments: dict) -> list[str]:
@@ -65,6 +66,9 @@ class Peer:
     pages: list[str] = field(default_factory=list)
     channels: dict[str, dict] = field(default_factory=lambda: {"C0INCIDENTS": {"name": "incidents"}})
     messages: list[dict] = field(default_factory=list)
+    tickets: dict[str, list[dict]] = field(default_factory=dict)
+    """By id, what was told of each; a key that was seen is answered as the first time."""
+    ticket_answers: dict[str, dict] = field(default_factory=dict)
     scopes: str = "channels:history,channels:join,channels:manage,channels:read,chat:write"
     released: asyncio.Event = field(default_factory=asyncio.Event)
     channels_a_page: int = 1
@@ -78,6 +82,7 @@ class Peer:
         app = web.Application()
         app.router.add_post("/v2/enqueue", self._serve)
         app.router.add_get("/incidents", self._serve)
+        app.router.add_route("*", "/tickets", self._serve)
         app.router.add_route("*", "/api/{method}", self._serve)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
@@ -124,6 +129,8 @@ class Peer:
     def _process(self, call: str, arguments: dict, request: web.Request) -> tuple[int, Any]:
         if call == "enqueue":
             return self._enqueue(arguments)
+        if call == "tickets":
+            return self._ticket(arguments, request)
         if call == "incidents":
             if request.headers.get("Authorization") != f"Token token={API_TOKEN}":
                 return 401, {}
@@ -147,6 +154,18 @@ class Peer:
         elif state in {"triggered", "acknowledged"}:
             self.alerts[key] = {"acknowledge": "acknowledged", "resolve": "resolved"}[action]
         return 202, {"status": "success", "message": "Event processed", "dedup_key": key}
+
+    def _ticket(self, told: dict, request: web.Request) -> tuple[int, Any]:
+        if request.headers.get("Authorization") != f"Bearer {TICKET_TOKEN}":
+            return 401, {}
+        if request.method == "OPTIONS":
+            return 405, {}
+        key = request.headers["Idempotency-Key"]
+        if key not in self.ticket_answers:
+            number = told["ticket"] or f"OPS-{len(self.tickets) + 1}"
+            self.tickets.setdefault(number, []).append(told)
+            self.ticket_answers[key] = {"id": number, "url": f"https://tickets.example.com/{number}"}
+        return 200, self.ticket_answers[key]
 
     def _auth_test(self, _: dict) -> dict:
         return {"ok": True}

@@ -15,8 +15,9 @@ from notifiers.port import Notifier
 from notifiers.recorder import Recorder
 from notifiers.slack import SlackNotifier
 from notifiers.statuspage import StatusPageNotifier
+from notifiers.ticket import TicketNotifier
 from tests.notifiers.facts import delivery, incident
-from tests.notifiers.peer import API_TOKEN, KEY, TOKEN, Fault, Peer
+from tests.notifiers.peer import API_TOKEN, KEY, TICKET_TOKEN, TOKEN, Fault, Peer
 
 K = DeliveryKind
 FAULTS = [
@@ -45,8 +46,26 @@ class World:
     told: Callable[[], int]
 
 
-@pytest.fixture(params=["page", "channel", "announcement", "report in a thread", "notice in a channel", "reminder"])
-def world(request: pytest.FixtureRequest, peer: Peer, pagerduty: PagerDutyNotifier, slack: SlackNotifier) -> World:
+WORLDS = [
+    "page",
+    "channel",
+    "announcement",
+    "report in a thread",
+    "notice in a channel",
+    "reminder",
+    "ticket",
+    "update",
+]
+
+
+@pytest.fixture(params=WORLDS)
+def world(
+    request: pytest.FixtureRequest,
+    peer: Peer,
+    pagerduty: PagerDutyNotifier,
+    slack: SlackNotifier,
+    tickets: TicketNotifier,
+) -> World:
     own = delivery(K.NOTICE, incident(own_channel=True))
     thread = {"announcement_channel": "C0INCIDENTS", "announcement_ts": "1795270000.000000"}
     peer.channels["C0OWN"] = {"name": "inc-other"}
@@ -58,6 +77,11 @@ def world(request: pytest.FixtureRequest, peer: Peer, pagerduty: PagerDutyNotifi
             return World(slack, delivery(K.CHANNEL), {}, "conversations.create", lambda: len(peer.channels) - others)
         case "announcement":
             return World(slack, delivery(K.ANNOUNCEMENT), {}, "chat.postMessage", lambda: len(peer.messages))
+        case "ticket":
+            return World(tickets, delivery(K.TICKET), {}, "tickets", lambda: len(peer.tickets))
+        case "update":
+            update, known = delivery(K.TICKET_UPDATE), {"ticket": "OPS-9"}
+            return World(tickets, update, known, "tickets", lambda: len(peer.tickets.get("OPS-9", [])))
         case "report in a thread":
             return World(slack, delivery(K.INITIAL_REPORT), thread, "chat.postMessage", lambda: len(peer.messages))
         case "notice in a channel":
@@ -115,16 +139,18 @@ async def test_nothing_that_is_reported_holds_a_secret(
     peer.befall(world.call, fault)
     outcomes = await attempts(world)
     seen = repr((outcomes, world.notifier)) + caplog.text
-    assert not [secret for secret in (KEY, TOKEN, API_TOKEN) if secret in seen]
+    assert not [secret for secret in (KEY, TOKEN, API_TOKEN, TICKET_TOKEN) if secret in seen]
 
 
-@pytest.mark.parametrize("kind", [K.PAGE, K.CHANNEL, K.NOTICE])
+@pytest.mark.parametrize("kind", [K.PAGE, K.CHANNEL, K.NOTICE, K.TICKET])
 async def test_a_closed_port_is_no_unknown_outcome(kind: DeliveryKind, unused_tcp_port: int) -> None:
     closed = f"http://127.0.0.1:{unused_tcp_port}"
     told = delivery(kind)
     notifier: Notifier = SlackNotifier(TOKEN, api_url=closed)
     if told.provider is Provider.PAGERDUTY:
         notifier = PagerDutyNotifier({"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}, events_url=closed)
+    if told.provider is Provider.TICKET:
+        notifier = TicketNotifier(closed)
     outcome = await notifier.send(told, {}, read_back=False)
     await notifier.close()
     assert isinstance(outcome, RetryLater)
@@ -198,7 +224,7 @@ async def test_a_recorder_that_cannot_write_says_so_and_loses_nothing(tmp_path: 
 
 
 async def test_facts_that_cannot_be_told_are_refused_not_raised(
-    pagerduty: PagerDutyNotifier, slack: SlackNotifier, tmp_path: Path
+    pagerduty: PagerDutyNotifier, slack: SlackNotifier, tickets: TicketNotifier, tmp_path: Path
 ) -> None:
     async def publish(_: Publication) -> Never:
         raise AssertionError
@@ -208,6 +234,7 @@ async def test_facts_that_cannot_be_told_are_refused_not_raised(
         (pagerduty, K.PAGE),
         (slack, K.NOTICE),
         (slack, K.CHANNEL),
+        (tickets, K.TICKET_UPDATE),
         (recorder, K.ANNOUNCEMENT),
         (StatusPageNotifier(publish), K.PUBLICATION),
     ):

@@ -1,4 +1,4 @@
-"""PagerDuty and Slack on loopback for processes under test: the peer of the notifiers' tests, in its own thread."""
+"""All providers on loopback for processes under test: the peers of the notifiers' tests, in a thread of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.notifiers.peer import API_TOKEN, TOKEN, Peer
+from tests.notifiers.mailbox import Mailbox
+from tests.notifiers.peer import API_TOKEN, TICKET_TOKEN, TOKEN, Peer
 
 ROUTING_KEYS = {
     "primary": "1" * 32,
@@ -18,9 +19,10 @@ ROUTING_KEYS = {
 
 
 class Providers(Peer):
-    """Both providers. What they were sent is looked at from the test's thread; lists are only ever appended to."""
+    """All providers. What they were sent is looked at from the test's thread; lists are only ever appended to."""
 
     loop: asyncio.AbstractEventLoop
+    mailbox: Mailbox
     before: tuple[int, int] = (0, 0)
     """How many pages and messages there were when the test began."""
 
@@ -39,6 +41,10 @@ class Providers(Peer):
             "TOCSIN_PAGERDUTY_ROUTING_KEY_MANAGER": ROUTING_KEYS["manager"],
             "TOCSIN_SLACK_API_URL": f"{self.url}/api",
             "TOCSIN_SLACK_BOT_TOKEN": TOKEN,
+            "TOCSIN_SMTP_URL": self.mailbox.url,
+            "TOCSIN_EMAIL_FROM": "tocsin@example.test",
+            "TOCSIN_TICKET_URL": f"{self.url}/tickets",
+            "TOCSIN_TICKET_TOKEN": TICKET_TOKEN,
         }
 
     def release(self) -> None:
@@ -89,6 +95,7 @@ def providers() -> Iterator[Providers]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     runner = asyncio.run_coroutine_threadsafe(peer.start(), loop).result(10)
+    peer.mailbox = asyncio.run_coroutine_threadsafe(Mailbox().__aenter__(), loop).result(10)
     try:
         yield peer
     finally:

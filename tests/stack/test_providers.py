@@ -54,5 +54,47 @@ def test_a_provider_that_is_down_holds_up_nothing_else_and_gets_everything_later
     assert peer.doubled() == []
 
 
+def test_a_ticket_is_opened_once_and_told_the_rest(stack: Stack) -> None:
+    """POLICY 19, with a lost answer on the way."""
+    peer, service = stack.providers, new_service("ticket")
+    peer.befall("tickets", Fault("reset after", reset=True, processed=True))
+    stack.deliver(webhook(service, labels={"severity": "warning"}))
+    incident = stack.incident_of(service)
+    eventually(lambda: deliveries(stack, incident["number"]) == {"delivered"}, within=30)
+    stack.deliver(webhook(service, labels={"severity": "warning"}, status="resolved"))
+    eventually(lambda: [one["event"] for one in told(stack, service)] == ["opened", "resolved"], within=30)
+    assert {one["ticket"] for one in told(stack, service)[1:]} == {number_of(stack, service)}
+
+
+def test_a_mail_is_sent_and_its_thread_ends(stack: Stack) -> None:
+    """POLICY 4, 16: P1 is mailed."""
+    service = new_service("mail")
+    stack.deliver(webhook(service, labels=URGENT))
+    number = stack.incident_of(service)["number"]
+    stack.deliver(webhook(service, labels=URGENT, status="resolved"))
+    subject = f"[{number}] HighErrorRate on {service}"
+    eventually(lambda: _subjects(stack, number) == [subject, f"Re: {subject}"], within=30)
+
+
+def _subjects(stack: Stack, number: str) -> list[str]:
+    return [subject for mail in stack.providers.mailbox.read if number in (subject := str(mail["Subject"]))]
+
+
+def told(stack: Stack, service: str) -> list[dict]:
+    """What the ticket system holds of a service, in order."""
+    return [
+        one
+        for ticket in list(stack.providers.tickets.values())
+        for one in ticket
+        if one["incident"]["service"] == service
+    ]
+
+
+def number_of(stack: Stack, service: str) -> str:
+    tickets = stack.providers.tickets.items()
+    [number] = [number for number, said in tickets if said[0]["incident"]["service"] == service]
+    return number
+
+
 def deliveries(stack: Stack, number: str) -> set[str]:
     return {one["status"] for one in stack.get(f"/api/v1/incidents/{number}/deliveries")}

@@ -31,7 +31,7 @@ async def test_an_incident_is_written_whole(desk: Desk) -> None:
     kinds = [one["kind"] for one in await desk.rows("SELECT kind FROM delivery ORDER BY seq")]
     assert kinds == ["channel", "announcement", "initial_report", "publication", "page"]
     assert await desk.value("SELECT changed FROM inbox")
-    assert desk.woken == set(Provider)
+    assert desk.woken == {Provider.PAGERDUTY, Provider.SLACK, Provider.STATUSPAGE}
 
 
 async def test_a_batch_delivered_again_changes_nothing(desk: Desk) -> None:
