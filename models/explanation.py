@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models import escalation_words
 from models.events import (
     Acknowledged,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
     ReclassificationPlanned,
     SeverityChanged,
 )
@@ -91,7 +94,10 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
                 f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}" for one in pending
             )
         case LevelPaged():
-            yield f"{event.level} paged: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
+            who = escalation_words.who(event)
+            yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
+        case LevelSkipped() | NobodyOnCall():
+            yield escalation_words.passed_over(event)
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
         case Acknowledged(by=by, via=via):

@@ -94,10 +94,8 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     why = (f"declared {signal.severity} by {signal.by}",)
     found = Classification(signal.severity, signal.priority, signal.tier, why, ())
     opened = opening(before, signal, found, by=signal.by, started_at=now, links={})
-    if not policy.pages(signal.priority):
-        return [opened]
-    clock = policy.acknowledgement_clock(signal.severity, signal.priority)
-    return [opened, escalation.page(evolve(None, opened, now), 0, "opened", signal.by, clock, policy, now)]
+    cause = escalation.Cause("opened", signal.by)
+    return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
 def _command(
@@ -132,7 +130,7 @@ def _command(
             why = (f"{reason} ({by})",)
             changed = escalation.to_severity(incident, severity, why, policy, now, by=by)
             # Also after the chain's end, when only its loud last message waits for somebody.
-            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_page and policy.pages(incident.priority))
+            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_pages and policy.pages(incident.priority))
             waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case _:
@@ -145,7 +143,7 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
         return []
     passed = DeadlinePassed(name=signal.name)
     if signal.name == ACKNOWLEDGE:
-        return [passed, escalation.next_level(incident, "not acknowledged", policy, now)]
+        return [passed, *escalation.next_level(incident, "not acknowledged", policy, now)]
     if signal.name == RECLASSIFY:
         return [passed, *_reclassified(incident, policy, now)]
     if signal.name == STALE:

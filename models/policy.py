@@ -6,15 +6,18 @@ routing keys and people are named here, their secrets live elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from models.classification_rules import ClassificationRules
-from models.oncall.names import check_names
+from models.escalation_rules import DEFAULT, Escalation, names_in
+from models.oncall.names import Use, check_names
+from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
-from models.policy_fields import Duration, Name, Section
+from models.policy_fields import Duration, Name, Section, Slug
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
@@ -40,24 +43,9 @@ class Service(Section):
     dashboard_url: str | None = None
     slack_channel: SlackChannel | None = None
     """Where its incidents are announced, instead of the policy's channel."""
-    escalation: Literal["default"] = "default"
+    escalation: Name = DEFAULT
+    """Of `escalations`, the chain that is paged for its incidents."""
     experts: tuple[Name, ...] = ()
-
-
-class EscalationLevel(Section):
-    """Who is paged at one step. `routing_key` names the environment variable that holds PagerDuty's key."""
-
-    name: Name
-    routing_key: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
-
-
-class Escalation(Section):
-    """The chain that is paged in order, and how often it is gone through before it is given up loudly. POLICY 9."""
-
-    levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
-    rounds: Annotated[int, Field(ge=1, le=20)] = 3
-    receipt_within: Duration = timedelta(minutes=2)
-    """A page that nobody confirmed starts its acknowledgement clock this long after the decision at the latest."""
 
 
 class AcknowledgeWithin(Section):
@@ -114,6 +102,8 @@ class Policy(Section):
     """Who is told how. POLICY 4, 19."""
     acknowledge_within: AcknowledgeWithin
     escalation: Escalation
+    escalations: dict[Slug, Escalation] = Field(default_factory=dict)
+    """Further chains, by name; a service of the catalogue may name one."""
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
     people: dict[str, Person] = Field(default_factory=dict)
@@ -122,6 +112,7 @@ class Policy(Section):
     calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
     stale_after: Duration = timedelta(hours=24)
+    _imported: Mapping[str, Imported] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Policy:
@@ -138,16 +129,48 @@ class Policy(Section):
                 if self.pages(priority) and self.acknowledgement_clock(severity, priority) is None:
                     message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add one to either"
                     raise ValueError(message)
-        names = [level.name for level in self.escalation.levels]
-        if len(set(names)) < len(names):
-            message = f"escalation.levels: the names must differ, but are {', '.join(names)}"
-            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Policy:
-        check_names(self.people, self.teams, self.schedules, self.calendars)
+        check_names(self.people, self.teams, self.schedules, self.calendars, self._names_of_escalation())
         return self
+
+    def _names_of_escalation(self) -> Iterator[Use]:
+        known: dict[str, Collection[str]] = {"people": self.people, "schedules": self.schedules, "teams": self.teams}
+        yield from names_in(("escalation",), self.escalation, known)
+        for name, chain in self.escalations.items():
+            yield from names_in(("escalations", name), chain, known)
+        for name, service in self.services.items():
+            yield ("services", name, "escalation"), service.escalation, "escalations", {DEFAULT, *self.escalations}
+
+    @property
+    def imported(self) -> Mapping[str, Imported]:
+        """What the calendars that schedules are kept in elsewhere say, by schedule: no part of the file."""
+        return self._imported
+
+    def with_calendars(self, imported: Mapping[str, Imported]) -> Policy:
+        """The same policy, by what the calendars elsewhere say at present. docs/decisions/0028."""
+        copy = self.model_copy()
+        copy._imported = imported  # noqa: SLF001 (of the same class)
+        return copy
+
+    def chain(self, service: str) -> Escalation:
+        """The chain of levels for incidents of a service. It stays with them, as service and policy version do."""
+        entry = self.services.get(service)
+        return self.escalations.get(entry.escalation, self.escalation) if entry else self.escalation
+
+    @property
+    def own_keys(self) -> tuple[str, ...]:
+        """The variables that hold the routing keys of people and of teams."""
+        people = [person.pagerduty for person in self.people.values()]
+        teams = [team.pagerduty for team in self.teams.values()]
+        return tuple(key for key in dict.fromkeys((*people, *teams)) if key)
+
+    @property
+    def chains(self) -> Mapping[str, Escalation]:
+        """All of them, by name."""
+        return {DEFAULT: self.escalation, **self.escalations}
 
     def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:
         """The shorter of the clocks that severity and priority give; None where neither does. POLICY 8."""

@@ -104,8 +104,8 @@ def _escalation(policy: Policy) -> Iterator[Finding]:
     if over < SOON:
         what = f"the chain is given up {describe(over)} after the first page, before anyone wakes; add rounds or time"
         yield Finding(("escalation", "rounds"), what, fault=False)
-    if len(chain.levels) > 1 and len({level.routing_key for level in chain.levels}) == 1:
-        yield Finding(("escalation", "levels"), "every level pages the same routing key", fault=False)
+    if len(chain.levels) > 1 and len({level.paged for level in chain.levels}) == 1:
+        yield Finding(("escalation", "levels"), "every level pages the same", fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:

@@ -30,6 +30,8 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
     PageFailed,
     PageReceived,
     ReclassificationPlanned,
@@ -37,7 +39,7 @@ from models.events import (
     UpdatePosted,
 )
 from models.known_alerts import KnownAlerts
-from models.page import Page, with_fate
+from models.page import Page, Pages, latest, with_fate
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
 from models.signals import Stage
 
@@ -108,9 +110,9 @@ class Incident:
         return self.alerts.firing
 
     @property
-    def current_page(self) -> Page | None:
-        """The page whose acknowledgement is waited for, when one is."""
-        return self.pages[-1] if self.pages and self.status == "triggered" else None
+    def current_pages(self) -> Pages:
+        """The pages of the step whose acknowledgement is waited for, when one is."""
+        return latest(self.pages) if self.status == "triggered" else ()
 
     def dedup_key(self, page: Page) -> str:
         """PagerDuty's key of a page: generation (the id) and ordinal, so that no two pages share one."""
@@ -182,6 +184,8 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
             return _disarm(incident, ACKNOWLEDGE)
+        case LevelSkipped() | NobodyOnCall():
+            return incident
         case Acknowledged(by=by):
             taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
             return _disarm(taken, ACKNOWLEDGE)
@@ -229,14 +233,13 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
 
 
 def _paged(incident: Incident, event: LevelPaged) -> Incident:
-    page = Page(event.ordinal, event.level, event.routing_key)
     paged = replace(
         incident,
         status="triggered",
         acknowledged_by=None,
         acknowledged_at=None,
         step=event.step,
-        pages=(*incident.pages, page),
+        pages=(*incident.pages, *event.pages),
     )
     return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
 

@@ -109,12 +109,13 @@ def levels_with_keys(found: PolicyInForce) -> list[tuple[str, str, str]]:
     """Level, variable and `set`, `not set: as <level before>` or `not set`. Raises SettingsError."""
     keys = routing_keys(found.policy, os.environ)
     states: list[tuple[str, str, str]] = []
-    owner = None
-    for level in found.policy.escalation.levels:
-        own = any(os.environ.get(name) for name in (level.routing_key, f"{level.routing_key}_FILE"))
-        owner = level.name if own else owner
-        state = "set" if own else f"not set: as {owner}" if level.routing_key in keys else "not set"
-        states.append((level.name, level.routing_key, state))
+    for chain in found.policy.chains.values():
+        owner = None
+        for level, name in ((one, key) for one in chain.levels for key in one.routing_keys):
+            own = any(os.environ.get(variable) for variable in (name, f"{name}_FILE"))
+            owner = level.name if own else owner
+            state = "set" if own else f"not set: as {owner}" if name in keys and owner else "not set"
+            states.append((level.name, name, state))
     return states
 
 

@@ -15,6 +15,7 @@ TEXTUAL = {
     DeliveryKind.RESOLUTION,
     DeliveryKind.PAGE_FALLBACK,
     DeliveryKind.REMINDER,
+    DeliveryKind.MENTION,
     DeliveryKind.PUBLICATION,
 }
 PAGED = {DeliveryKind.PAGE, DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
