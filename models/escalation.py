@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models import paging
+from models.deadlines import WAKE
 from models.events import (
+    AcknowledgementStands,
     EscalationExhausted,
     Event,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
     PageFailed,
+    PageHeld,
     PageReason,
     PageReceived,
     SeverityChanged,
 )
+from models.oncall.business import wake_at
 from models.page import Recipient
 from models.policy import Policy
 from models.severity import Severity
@@ -30,10 +34,10 @@ from models.state import Incident, evolve
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""
 
-__all__ = ["Cause", "PageReason", "escalated", "first_level", "next_level", "page", "reported", "to_severity"]
-
 TOCSIN = "tocsin"
 """Who did it when no person did."""
+_BEGINNINGS = frozenset({"opened", "reopened", "severity raised", "business hours"})
+"""With these the experts are called too."""
 LAST_RESORT = "last resort"
 """The name of the level that stands in for a chain that reaches nobody."""
 
@@ -55,23 +59,38 @@ def page(incident: Incident, step: int, cause: Cause, policy: Policy, now: datet
     """The page of the level at `step`, counted on through the rounds of the chain, or of the next that reaches
     anybody; what is passed over is said. When a whole round reaches nobody the last resort is paged.
     """
+    asked = cause.reason == "escalated"
+    until = now if asked else wake_at(policy.calendar(incident.service), incident.severity, now)
+    if until > now:
+        return [PageHeld(step=step, until=until)]
     chain = policy.chain(incident.service)
     count = len(chain.levels)
+    last = min(step + count, count * chain.rounds)
     skipped: list[LevelSkipped] = []
-    for at in range(step, min(step + count, count * chain.rounds)):
+    for at in range(step, last):
         level = chain.levels[at % count]
-        found = paging.reached(level, policy, now)
+        if not asked and incident.severity not in level.severities:
+            continue
+        found = paging.reached(level, incident.service, policy, now)
         if found.recipients:
-            return [*skipped, _paged(incident, (at, level.name), found.recipients, cause, policy, now)]
+            to = found.recipients
+            if cause.reason in _BEGINNINGS:
+                to = paging.with_experts(to, incident.kind, incident.service, policy, now)
+            return [*skipped, _paged(incident, (at, level.name), to, cause, policy, now)]
         skipped.append(LevelSkipped(step=at, level=level.name, reason="; ".join(found.lacking)))
-    if len(skipped) < count:
+    if last - step < count:
         return [*skipped, EscalationExhausted(pages=len(incident.pages))]
+    return [*skipped, *_last_resort(incident, last - 1, skipped, cause, policy, now)]
+
+
+def _last_resort(
+    incident: Incident, step: int, skipped: list[LevelSkipped], cause: Cause, policy: Policy, now: datetime
+) -> list[Event]:
     resort = paging.last_resort(policy, incident.service)
     empty = NobodyOnCall(levels=tuple(one.level for one in skipped), last_resort=resort is not None)
     if resort is None:
-        return [*skipped, empty, EscalationExhausted(pages=len(incident.pages))]
-    place = (skipped[-1].step, LAST_RESORT)
-    return [*skipped, empty, _paged(incident, place, (resort,), cause, policy, now)]
+        return [empty, EscalationExhausted(pages=len(incident.pages))]
+    return [empty, _paged(incident, (step, LAST_RESORT), (resort,), cause, policy, now)]
 
 
 def _paged(
@@ -134,7 +153,8 @@ def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
     """A new severity with the priority that the matrix makes of it; a page, where that is more urgent. POLICY 4."""
     priority = policy.priority(severity, incident.tier)
     changed = SeverityChanged(severity=severity, priority=priority, why=why, by=by)
-    if not pages or (policy.pages(incident.priority) and priority >= incident.priority):
+    held = WAKE in incident.deadlines
+    if not pages or (policy.pages(incident.priority) and priority >= incident.priority and not held):
         return [changed]
     return [changed, *first_level(evolve(incident, changed, now), Cause("severity raised", by), policy, now)]
 
@@ -163,5 +183,31 @@ def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: 
     return [failed, *next_level(evolve(incident, failed, now), "page not deliverable", policy, now)]
 
 
+def business_hours(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
+    """They have begun: who was not woken is paged now, if it still pages anybody. POLICY 11."""
+    cause = Cause("business hours")
+    return page(incident, incident.held_step, cause, policy, now) if policy.pages(incident.priority) else []
+
+
+def expires_due(incident: Incident, policy: Policy, now: datetime) -> datetime | None:
+    """When an acknowledgement given at `now` is looked at again; None where it stands for good."""
+    within = policy.acknowledgement_expires.get(incident.severity)
+    return now + within if within and policy.pages(incident.priority) else None
+
+
+def asked_again(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
+    """Whoever took it has had their time: without an update since, the level is paged once more."""
+    if incident.status != "acknowledged":
+        return []
+    told_at = max(filter(None, (incident.acknowledged_at, incident.last_update_at)), default=now)
+    due = expires_due(incident, policy, told_at)
+    if due is None:
+        return []
+    if due > now:
+        return [AcknowledgementStands(expires_due=due)]
+    return page(incident, incident.step, Cause("acknowledgement expired"), policy, now)
+
+
 def _acknowledge_due(incident: Incident, policy: Policy, begins: datetime) -> datetime:
-    return begins + (policy.acknowledgement_clock(incident.severity, incident.priority) or _NO_CLOCK)
+    due = policy.acknowledge_due(incident.service, incident.severity, incident.priority, begins)
+    return due or begins + _NO_CLOCK

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from models.oncall.names import Use
 from models.policy_fields import Duration, Name, Section
+from models.severity import Severity
 
 RoutingKey = Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
 """The environment variable that holds a PagerDuty routing key."""
@@ -50,17 +51,22 @@ class EscalationLevel(Section):
     name: Name
     routing_key: RoutingKey | None = None
     targets: tuple[Target, ...] = ()
+    all_hands: bool = False
+    """Also every member of the team that owns the service; of every team where none does. POLICY 9."""
+    severities: frozenset[Severity] = frozenset(Severity)
+    """It has its turn in incidents of these alone."""
 
     @model_validator(mode="after")
     def _pages_somebody(self) -> Self:
-        if not self.routing_key and not self.targets:
-            raise ValueError("this level pages nobody; give it targets or a routing_key")
+        if not (self.routing_key or self.targets or self.all_hands):
+            raise ValueError("this level pages nobody; give it targets, a routing_key or all_hands: true")
         return self
 
     @property
     def paged(self) -> tuple[Target, ...]:
         """Its targets; a routing key alone is one."""
-        return self.targets or (Target(pagerduty=self.routing_key),)
+        alone = self.routing_key and not self.targets and not self.all_hands
+        return (Target(pagerduty=self.routing_key),) if alone else self.targets
 
     @property
     def routing_keys(self) -> tuple[str, ...]:
@@ -71,7 +77,7 @@ class EscalationLevel(Section):
     @property
     def only_keys(self) -> bool:
         """It names no person, schedule, team or group, but PagerDuty's keys alone."""
-        return all(target.pagerduty for target in self.paged)
+        return not self.all_hands and all(target.pagerduty for target in self.paged)
 
 
 class Escalation(Section):

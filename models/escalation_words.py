@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.deliveries import DeliveryKind, Message
-from models.events import LevelPaged, LevelSkipped, NobodyOnCall
+from models.events import LevelPaged, LevelSkipped, NobodyOnCall, PageHeld
 from models.policy import Policy
 
 
@@ -21,8 +21,10 @@ def who(event: LevelPaged) -> str:
     return f" ({', '.join(people)})" if people else ""
 
 
-def passed_over(event: LevelSkipped | NobodyOnCall) -> str:
-    """Why a level, or the whole chain, reaches nobody."""
+def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:
+    """Why a level, or the whole chain, reaches nobody, or nobody yet."""
+    if isinstance(event, PageHeld):
+        return f"Nobody is woken for this after hours: it pages from {event.until:%Y-%m-%d %H:%M} UTC on"
     if isinstance(event, LevelSkipped):
         return f"{event.level} was passed over: {event.reason}"
     then = "The last resort is paged." if event.last_resort else "Somebody has to take this now."

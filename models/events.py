@@ -122,7 +122,16 @@ class ReclassificationPlanned:
     pending: tuple[PendingSeverity, ...]
 
 
-PageReason = Literal["opened", "reopened", "not acknowledged", "escalated", "severity raised", "page not deliverable"]
+PageReason = Literal[
+    "opened",
+    "reopened",
+    "not acknowledged",
+    "escalated",
+    "severity raised",
+    "page not deliverable",
+    "business hours",
+    "acknowledgement expired",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +178,23 @@ class NobodyOnCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageHeld:
+    """Nobody is woken for this after hours: the level at `step` is paged when business hours begin. POLICY 11."""
+
+    kind: Literal["page_held"] = "page_held"
+    step: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementStands:
+    """Who took it has told news since, so it is theirs until it is looked at again."""
+
+    kind: Literal["acknowledgement_stands"] = "acknowledgement_stands"
+    expires_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageReceived:
     """The provider confirmed a page: from now on people can know, so the clock runs."""
 
@@ -204,6 +230,8 @@ class Acknowledged:
     kind: Literal["acknowledged"] = "acknowledged"
     by: str
     via: Via
+    expires_due: datetime | None = None
+    """When it is looked at whether they are still at it, where the policy wants that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +297,8 @@ Event = (
     | DeadlinePassed
     | LevelSkipped
     | NobodyOnCall
+    | PageHeld
+    | AcknowledgementStands
 )
 
 

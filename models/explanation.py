@@ -15,9 +15,11 @@ from models.events import (
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
+    PageHeld,
     ReclassificationPlanned,
     SeverityChanged,
 )
+from models.oncall.within import said
 from models.policy import Policy
 from models.severity import Priority, Severity, describe
 from models.state import Incident
@@ -44,7 +46,7 @@ def consequences(severity: Severity, priority: Priority, policy: Policy) -> Iter
     yield f"{priority} is told by {', '.join(sorted(policy.channels[priority]))}"
     clock = policy.acknowledgement_clock(severity, priority)
     clocks = ((severity, policy.acknowledge_within.severity), (priority, policy.acknowledge_within.priority))
-    by = [f"{level} within {describe(spans[level])}" for level, spans in clocks if level in spans]  # type: ignore[index]
+    by = [f"{level} within {said(spans[level], describe)}" for level, spans in clocks if level in spans]  # type: ignore[index]
     if policy.pages(priority) and clock is not None:
         yield f"to be acknowledged within {describe(clock)} of each page ({', '.join(by)})"
     elif by:
@@ -96,7 +98,7 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
         case LevelPaged():
             who = escalation_words.who(event)
             yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
-        case LevelSkipped() | NobodyOnCall():
+        case LevelSkipped() | NobodyOnCall() | PageHeld():
             yield escalation_words.passed_over(event)
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"

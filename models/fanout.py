@@ -29,6 +29,7 @@ from models.events import (
     LevelSkipped,
     NobodyOnCall,
     PageFailed,
+    PageHeld,
     SeverityChanged,
     UpdatePosted,
 )
@@ -110,7 +111,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             if reason not in {"opened", "reopened"}:
                 yield _notice(escalation_words.paged(event), by=by)
                 yield _REFRESH
-        case LevelSkipped():
+        case LevelSkipped() | PageHeld():
             yield _notice(escalation_words.passed_over(event))
         case NobodyOnCall():
             yield _K.PAGE_FALLBACK, Message(escalation_words.passed_over(event)), None

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import assert_never
 
 from models import escalation, incident_alerts
-from models.deadlines import ACKNOWLEDGE, RECLASSIFY, STALE
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -106,7 +106,8 @@ def _command(
 ) -> list[Event]:
     match signal:
         case AcknowledgeRequested(by=by, via=via):
-            return [Acknowledged(by=by, via=via)] if incident.status == "triggered" else []
+            due = escalation.expires_due(incident, policy, now)
+            return [Acknowledged(by=by, via=via, expires_due=due)] if incident.status == "triggered" else []
         case EscalateRequested(by=by, level=level):
             return escalation.escalated(incident, level, by, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
@@ -144,6 +145,10 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
     passed = DeadlinePassed(name=signal.name)
     if signal.name == ACKNOWLEDGE:
         return [passed, *escalation.next_level(incident, "not acknowledged", policy, now)]
+    if signal.name == WAKE:
+        return [passed, *escalation.business_hours(incident, policy, now)]
+    if signal.name == ACKNOWLEDGEMENT:
+        return [passed, *escalation.asked_again(incident, policy, now)]
     if signal.name == RECLASSIFY:
         return [passed, *_reclassified(incident, policy, now)]
     if signal.name == STALE:

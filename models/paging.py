@@ -32,12 +32,39 @@ class _Found:
     fallback: str | None
 
 
-def reached(level: EscalationLevel, policy: Policy, now: datetime) -> Reached:
+def reached(level: EscalationLevel, service: str, policy: Policy, now: datetime) -> Reached:
     """Whom a level pages at `now`: nobody twice, one page per routing key, and in Slack whoever has no key."""
-    return reach(level.paged, level.routing_key, policy, now)
+    hands = _hands(service, policy) if level.all_hands else ()
+    return _reach((*level.paged, *(Target(person=person) for person in hands)), level.routing_key, policy, now)
 
 
-def reach(targets: Iterable[Target], fallback: str | None, policy: Policy, now: datetime) -> Reached:
+def with_experts(
+    recipients: tuple[Recipient, ...], kind: str, service: str, policy: Policy, now: datetime
+) -> tuple[Recipient, ...]:
+    """The same and, beside them, the experts of a kind of incident and of a service. POLICY 10."""
+    rule = next((one for one in policy.classification.kinds if one.name == kind), None)
+    entry = policy.services.get(service)
+    names = dict.fromkeys((*(rule.experts if rule else ()), *(entry.experts if entry else ())))
+    targets = [target for name in names if (target := expert(name, policy))]
+    return tuple(_once((*recipients, *_reach(targets, None, policy, now).recipients)))
+
+
+def expert(name: str, policy: Policy) -> Target | None:
+    """Whom a name among `experts` means: a team, a schedule or a person."""
+    if name in policy.teams:
+        return Target(team=name)
+    if name in policy.schedules:
+        return Target(schedule=name)
+    return Target(person=name) if name in policy.people else None
+
+
+def _hands(service: str, policy: Policy) -> tuple[str, ...]:
+    owner = policy.owner(service)
+    teams = (owner,) if owner else policy.teams.values()
+    return tuple(dict.fromkeys(member for team in teams for member in team.members))
+
+
+def _reach(targets: Iterable[Target], fallback: str | None, policy: Policy, now: datetime) -> Reached:
     """Whom targets mean at `now`; `fallback` is the routing key for those who have none."""
     recipients: list[Recipient] = []
     lacking: list[str] = []

@@ -7,20 +7,25 @@ routing keys and people are named here, their secrets live elsewhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from models.classification_rules import ClassificationRules
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
-from models.policy_fields import Duration, Name, Section, Slug
+from models.oncall.within import Within, due_at, parse_within
+from models.policy_fields import Duration, Name, Section, Slug, parse_duration
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
+Clock = Annotated[Within, BeforeValidator(partial(parse_within, elapsed=parse_duration))]
+"""Elapsed time, or business time of the team that owns the service."""
+_SOME_TIME = datetime(2026, 1, 5, tzinfo=UTC)
 Channel = Literal["page", "email", "slack", "ticket"]
 """A way in which people are told. The status page is for customers and goes by severity, not by priority. POLICY 18."""
 
@@ -51,8 +56,8 @@ class Service(Section):
 class AcknowledgeWithin(Section):
     """The acknowledgement clock of one level; where both speak the shorter one runs. POLICY 8."""
 
-    severity: dict[Severity, Duration] = Field(default_factory=dict)
-    priority: dict[Priority, Duration] = Field(default_factory=dict)
+    severity: dict[Severity, Clock] = Field(default_factory=dict)
+    priority: dict[Priority, Clock] = Field(default_factory=dict)
 
 
 class Communication(Section):
@@ -101,6 +106,8 @@ class Policy(Section):
     channels: Annotated[dict[Priority, frozenset[Channel]], AfterValidator(_all_priorities)]
     """Who is told how. POLICY 4, 19."""
     acknowledge_within: AcknowledgeWithin
+    acknowledgement_expires: dict[Severity, Duration] = Field(default_factory=dict)
+    """After so long without an update who took an incident is asked again: the level is paged once more."""
     escalation: Escalation
     escalations: dict[Slug, Escalation] = Field(default_factory=dict)
     """Further chains, by name; a service of the catalogue may name one."""
@@ -155,6 +162,16 @@ class Policy(Section):
         copy._imported = imported  # noqa: SLF001 (of the same class)
         return copy
 
+    def owner(self, service: str) -> Team | None:
+        """The team that owns a service of the catalogue."""
+        entry = self.services.get(service)
+        return self.teams.get(entry.owner) if entry and entry.owner else None
+
+    def calendar(self, service: str) -> BusinessCalendar | None:
+        """The hours of the team that owns a service, where it has a calendar. POLICY 8, 11."""
+        owner = self.owner(service)
+        return self.calendars.get(owner.calendar) if owner and owner.calendar else None
+
     def chain(self, service: str) -> Escalation:
         """The chain of levels for incidents of a service. It stays with them, as service and policy version do."""
         entry = self.services.get(service)
@@ -173,9 +190,23 @@ class Policy(Section):
         return {DEFAULT: self.escalation, **self.escalations}
 
     def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:
-        """The shorter of the clocks that severity and priority give; None where neither does. POLICY 8."""
+        """The shorter of the clocks that severity and priority give, where no team's hours are known; None where
+        neither gives one. POLICY 8.
+        """
+        ends = (due_at(clock, None, _SOME_TIME) for clock in self._clocks(severity, priority))
+        end = min(ends, default=None)
+        return end - _SOME_TIME if end else None
+
+    def acknowledge_due(
+        self, service: str, severity: Severity, priority: Priority, begins: datetime
+    ) -> datetime | None:
+        """When a clock that begins then is over, by the hours of the team that owns the service. POLICY 8."""
+        calendar = self.calendar(service)
+        return min((due_at(clock, calendar, begins) for clock in self._clocks(severity, priority)), default=None)
+
+    def _clocks(self, severity: Severity, priority: Priority) -> list[Within]:
         clocks = (self.acknowledge_within.severity.get(severity), self.acknowledge_within.priority.get(priority))
-        return min((clock for clock in clocks if clock is not None), default=None)
+        return [clock for clock in clocks if clock is not None]
 
     def priority(self, severity: Severity, tier: ServiceTier) -> Priority:
         """The matrix. INFO is P3, whatever the tier. POLICY 4."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
-from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, POSTMORTEM, RECLASSIFY, STALE, WAKE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
+    AcknowledgementStands,
     AlertsJoined,
     AlertsMuted,
     AlertsResolved,
@@ -33,6 +34,7 @@ from models.events import (
     LevelSkipped,
     NobodyOnCall,
     PageFailed,
+    PageHeld,
     PageReceived,
     ReclassificationPlanned,
     SeverityChanged,
@@ -90,6 +92,8 @@ class Incident:
     alertname: str = ""
     """Of its first alert; empty where a person declared it."""
     step: int = 0
+    held_step: int = 0
+    """The place whose page waits for business hours, when one does."""
     pages: tuple[Page, ...] = ()
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
@@ -186,9 +190,14 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _disarm(incident, ACKNOWLEDGE)
         case LevelSkipped() | NobodyOnCall():
             return incident
-        case Acknowledged(by=by):
+        case PageHeld(step=step, until=until):
+            return _arm(_disarm(replace(incident, held_step=step), ACKNOWLEDGE), WAKE, until)
+        case AcknowledgementStands(expires_due=due):
+            return _arm(incident, ACKNOWLEDGEMENT, due)
+        case Acknowledged(by=by, expires_due=due):
             taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
-            return _disarm(taken, ACKNOWLEDGE)
+            waits = _disarm(taken, ACKNOWLEDGE, WAKE)
+            return waits if due is None else _arm(waits, ACKNOWLEDGEMENT, due)
         case UpdatePosted(stage=stage):
             return replace(incident, stage=stage, last_update_at=at)
         case IncidentResolved():
@@ -241,7 +250,7 @@ def _paged(incident: Incident, event: LevelPaged) -> Incident:
         step=event.step,
         pages=(*incident.pages, *event.pages),
     )
-    return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
+    return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
@@ -255,5 +264,5 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
+    quiet = _disarm(resolved, ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

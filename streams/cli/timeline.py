@@ -94,5 +94,7 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "incident_resolved": _resolved,
     "level_skipped": lambda event: f"{event['level']} reaches nobody: {event['reason']}",
     "nobody_on_call": lambda event: f"no level reaches anybody: {', '.join(event['levels'])}",
+    "page_held": lambda event: f"nobody is woken; paged at {_at(event['until'])}",
+    "acknowledgement_stands": lambda event: f"there was news; asked again at {_at(event['expires_due'])}",
     "deadline_passed": lambda event: str(event["name"]),
 }

@@ -150,7 +150,7 @@ class Life(RuleBasedStateMachine):
                 kinds = [entry.event.kind for owner, entry in self.world.store.log if owner == str(incident.id)]
                 reopened = [place for place, kind in enumerate(kinds) if kind == "incident_reopened"]
                 life = kinds[reopened[-1] :] if reopened else kinds
-                waits = "acknowledge" in incident.deadlines
+                waits = bool({"acknowledge", "wake"} & set(incident.deadlines))
                 assert waits or "escalation_exhausted" in life or "level_paged" not in life
 
     @invariant()
