@@ -180,13 +180,18 @@ TestLife = Life.TestCase
 
 
 class LifeOnCall(Life):
-    """The same where levels are people, a schedule with gaps, and a team of whom one has no pager."""
+    """The same where levels are people, a schedule with gaps, and a team of whom one has no pager; a SEV3 pages in
+    business hours only, and acknowledgements expire.
+    """
 
     text = policy(
         "{name: days, targets: [{schedule: days}]}",
         "{name: on-call, targets: [{schedule: payments}, {person: ana}, {team: network}]}",
         "{name: noc, routing_key: TOCSIN_KEY_NOC, targets: [{schedule: later}, {person: cleo}]}",
-    )
+        "{name: hands, all_hands: true, severities: [SEV1]}",
+        services="{checkout: {owner: payments, experts: [dora, ben]}}",
+    ).replace("SEV3: {1: P2, 2: P2, 3: P3}", "SEV3: {1: P1, 2: P1, 3: P1}")
+    text += "acknowledgement_expires: {SEV1: 30m, SEV3: 2m}\n"
 
 
 LifeOnCall.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
