@@ -18,6 +18,10 @@ Deadlines = Mapping[str, "Deadline"]
 ACKNOWLEDGE = "acknowledge"
 RECLASSIFY = "reclassify"
 STALE = "stale"
+WAKE = "wake"
+"""Business hours begin, and with them the page that waited. POLICY 11."""
+ACKNOWLEDGEMENT = "acknowledgement"
+"""Whoever took it is asked again."""
 POSTMORTEM = "postmortem"
 """Armed by the resolving transaction itself; answered by the review."""
 

@@ -49,6 +49,8 @@ class DeliveryKind(StrEnum):
     """A page did not get through: tell `#incidents`, loudly. POLICY 32."""
     REMINDER = "reminder"
     """To the owner of a postmortem or action item. POLICY 22, 24."""
+    MENTION = "mention"
+    """Somebody whose turn it is has no pager, so Slack has to reach them. POLICY 9."""
     PUBLICATION = "publication"
     """A stage on the status page. POLICY 18."""
     EMAIL_REPORT = "email_report"
@@ -79,6 +81,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.RESOLUTION,
             DeliveryKind.PAGE_FALLBACK,
             DeliveryKind.REMINDER,
+            DeliveryKind.MENTION,
         ),
         Provider.SLACK,
     ),
@@ -154,7 +157,7 @@ class PageFacts:
 @dataclass(frozen=True, slots=True)
 class Message:
     """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER,
-    PUBLICATION, and what e-mails and tickets tell of those.
+    MENTION, PUBLICATION, and what e-mails and tickets tell of those.
     """
 
     text: str

@@ -6,60 +6,138 @@ decision, so that an outage of ours never pages several levels in one instant.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.events import EscalationExhausted, Event, LevelPaged, PageFailed, PageReason, PageReceived, SeverityChanged
+from models import paging
+from models.deadlines import WAKE
+from models.events import (
+    AcknowledgementStands,
+    EscalationExhausted,
+    Event,
+    LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
+    PageFailed,
+    PageHeld,
+    PageReason,
+    PageReceived,
+    SeverityChanged,
+)
+from models.oncall.business import wake_at
+from models.page import Recipient
 from models.policy import Policy
 from models.severity import Severity
 from models.signals import DeliveryReported
-from models.state import Incident
+from models.state import Incident, evolve
 
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""
 
-__all__ = ["PageReason", "escalated", "next_level", "page", "reported", "to_severity"]
-
 TOCSIN = "tocsin"
 """Who did it when no person did."""
+_BEGINNINGS = frozenset({"opened", "reopened", "severity raised", "business hours"})
+"""With these the experts are called too."""
+LAST_RESORT = "last resort"
+"""The name of the level that stands in for a chain that reaches nobody."""
 
 
-def page(  # noqa: PLR0913 (a page is: of what, whom, why, by whom, with which clock)
-    incident: Incident, step: int, reason: PageReason, by: str, clock: timedelta | None, policy: Policy, now: datetime
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a level is paged, and by whom."""
+
+    reason: PageReason
+    by: str = TOCSIN
+
+
+def first_level(incident: Incident, cause: Cause, policy: Policy, now: datetime) -> list[Event]:
+    """The page that an incident begins with, where its priority pages at all. POLICY 4, 19."""
+    return page(incident, 0, cause, policy, now) if policy.pages(incident.priority) else []
+
+
+def page(incident: Incident, step: int, cause: Cause, policy: Policy, now: datetime) -> list[Event]:
+    """The page of the level at `step`, counted on through the rounds of the chain, or of the next that reaches
+    anybody; what is passed over is said. When a whole round reaches nobody the last resort is paged.
+    """
+    asked = cause.reason == "escalated"
+    until = now if asked else wake_at(policy.calendar(incident.service), incident.severity, now)
+    if until > now:
+        return [PageHeld(step=step, until=until)]
+    chain = policy.chain(incident.service)
+    count = len(chain.levels)
+    last = min(step + count, count * chain.rounds)
+    skipped: list[LevelSkipped] = []
+    for at in range(step, last):
+        level = chain.levels[at % count]
+        if not asked and incident.severity not in level.severities:
+            continue
+        found = paging.reached(level, incident.service, policy, now)
+        if found.recipients:
+            to = found.recipients
+            if cause.reason in _BEGINNINGS:
+                to = paging.with_experts(to, incident.kind, incident.service, policy, now)
+            return [*skipped, _paged(incident, (at, level.name), to, cause, policy, now)]
+        skipped.append(LevelSkipped(step=at, level=level.name, reason="; ".join(found.lacking)))
+    if last - step < count:
+        return [*skipped, EscalationExhausted(pages=len(incident.pages))]
+    return [*skipped, *_last_resort(incident, last - 1, skipped, cause, policy, now)]
+
+
+def _last_resort(
+    incident: Incident, step: int, skipped: list[LevelSkipped], cause: Cause, policy: Policy, now: datetime
+) -> list[Event]:
+    resort = paging.last_resort(policy, incident.service)
+    empty = NobodyOnCall(levels=tuple(one.level for one in skipped), last_resort=resort is not None)
+    if resort is None:
+        return [empty, EscalationExhausted(pages=len(incident.pages))]
+    return [empty, _paged(incident, (step, LAST_RESORT), (resort,), cause, policy, now)]
+
+
+def _paged(
+    incident: Incident,
+    place: tuple[int, str],
+    recipients: tuple[Recipient, ...],
+    cause: Cause,
+    policy: Policy,
+    now: datetime,
 ) -> LevelPaged:
-    """The page of the level at `step`, counted on through the rounds of the chain."""
-    levels = policy.escalation.levels
-    level = levels[step % len(levels)]
+    confirmed = any(one.routing_key for one in recipients)
+    begins = now + policy.chain(incident.service).receipt_within if confirmed else now
+    step, level = place
     return LevelPaged(
         ordinal=len(incident.pages) + 1,
         step=step,
-        level=level.name,
-        routing_key=level.routing_key,
-        reason=reason,
-        by=by,
-        acknowledge_due=now + policy.escalation.receipt_within + (clock or _NO_CLOCK),
+        level=level,
+        routing_key=recipients[0].routing_key,
+        reason=cause.reason,
+        by=cause.by,
+        acknowledge_due=_acknowledge_due(incident, policy, begins),
+        recipients=recipients,
     )
 
 
-def next_level(incident: Incident, reason: PageReason, policy: Policy, now: datetime) -> Event:
+def next_level(incident: Incident, reason: PageReason, policy: Policy, now: datetime) -> list[Event]:
     """The page of the next level, or the end of the chain when its rounds are used up."""
+    chain = policy.chain(incident.service)
     step = incident.step + 1
-    if step >= len(policy.escalation.levels) * policy.escalation.rounds:
-        return EscalationExhausted(pages=len(incident.pages))
-    return page(incident, step, reason, TOCSIN, _clock(incident, policy), policy, now)
+    if step >= len(chain.levels) * chain.rounds:
+        return [EscalationExhausted(pages=len(incident.pages))]
+    return page(incident, step, Cause(reason), policy, now)
 
 
 def escalated(incident: Incident, level: str | None, by: str, policy: Policy, now: datetime) -> list[Event]:
     """A person pages the named level, or the next one; its clock starts anew. An unknown level decides to nothing."""
-    names = [known.name for known in policy.escalation.levels]
+    chain = policy.chain(incident.service)
+    names = [known.name for known in chain.levels]
     if level is not None and level not in names:
         return []
     if level is not None:
         step = names.index(level)
     elif incident.pages:
-        step = (incident.step + 1) % (len(names) * policy.escalation.rounds)
+        step = (incident.step + 1) % (len(names) * chain.rounds)
     else:
         step = 0
-    return [page(incident, step, "escalated", by, _clock(incident, policy), policy, now)]
+    return page(incident, step, Cause("escalated", by), policy, now)
 
 
 def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
@@ -74,29 +152,62 @@ def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
 ) -> list[Event]:
     """A new severity with the priority that the matrix makes of it; a page, where that is more urgent. POLICY 4."""
     priority = policy.priority(severity, incident.tier)
-    events: list[Event] = [SeverityChanged(severity=severity, priority=priority, why=why, by=by)]
-    if pages and policy.pages(priority) and (not policy.pages(incident.priority) or priority < incident.priority):
-        clock = policy.acknowledgement_clock(severity, priority)
-        events.append(page(incident, 0, "severity raised", by, clock, policy, now))
-    return events
+    changed = SeverityChanged(severity=severity, priority=priority, why=why, by=by)
+    held = WAKE in incident.deadlines
+    if not pages or (policy.pages(incident.priority) and priority >= incident.priority and not held):
+        return [changed]
+    return [changed, *first_level(evolve(incident, changed, now), Cause("severity raised", by), policy, now)]
 
 
 def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: datetime) -> list[Event]:
-    """What a page's fate means: its receipt starts the clock; one refused for good goes to the next level at once."""
+    """What a page's fate means: the first receipt of a step starts its clock; when all that a step sent is refused for
+    good the next level is paged at once.
+    """
     paged = next((known for known in incident.pages if known.ordinal == signal.ordinal), None)
     if paged is None or paged.received or paged.failed:
         return []
-    waiting = incident.current_page is paged
+    beside = [one for one in incident.current_pages if one is not paged]
+    waiting = paged in incident.current_pages
     if signal.outcome == "delivered":
         at = min(signal.at, now)
-        due = at + (_clock(incident, policy) or _NO_CLOCK) if waiting else None
-        return [PageReceived(ordinal=paged.ordinal, acknowledge_due=due)]
+        first = waiting and not any(one.received or not one.routing_key for one in beside)
+        return [
+            PageReceived(
+                ordinal=paged.ordinal, acknowledge_due=_acknowledge_due(incident, policy, at) if first else None
+            )
+        ]
     final = signal.outcome == "refused"
     failed = PageFailed(ordinal=paged.ordinal, level=paged.level, reason=signal.detail, final=final)
-    if not (final and waiting):
+    if not (final and waiting) or not all(one.failed for one in beside):
         return [failed]
-    return [failed, next_level(incident, "page not deliverable", policy, now)]
+    return [failed, *next_level(evolve(incident, failed, now), "page not deliverable", policy, now)]
 
 
-def _clock(incident: Incident, policy: Policy) -> timedelta | None:
-    return policy.acknowledgement_clock(incident.severity, incident.priority)
+def business_hours(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
+    """They have begun: who was not woken is paged now, if it still pages anybody. POLICY 11."""
+    cause = Cause("business hours")
+    return page(incident, incident.held_step, cause, policy, now) if policy.pages(incident.priority) else []
+
+
+def expires_due(incident: Incident, policy: Policy, now: datetime) -> datetime | None:
+    """When an acknowledgement given at `now` is looked at again; None where it stands for good."""
+    within = policy.acknowledgement_expires.get(incident.severity)
+    return now + within if within and policy.pages(incident.priority) else None
+
+
+def asked_again(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
+    """Whoever took it has had their time: without an update since, the level is paged once more."""
+    if incident.status != "acknowledged":
+        return []
+    told_at = max(filter(None, (incident.acknowledged_at, incident.last_update_at)), default=now)
+    due = expires_due(incident, policy, told_at)
+    if due is None:
+        return []
+    if due > now:
+        return [AcknowledgementStands(expires_due=due)]
+    return page(incident, incident.step, Cause("acknowledgement expired"), policy, now)
+
+
+def _acknowledge_due(incident: Incident, policy: Policy, begins: datetime) -> datetime:
+    due = policy.acknowledge_due(incident.service, incident.severity, incident.priority, begins)
+    return due or begins + _NO_CLOCK

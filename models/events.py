@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
 from models.known_alerts import MutedAlert
+from models.page import Page, Pages, Recipient
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
 from models.signals import Stage, Via
 
@@ -121,7 +122,16 @@ class ReclassificationPlanned:
     pending: tuple[PendingSeverity, ...]
 
 
-PageReason = Literal["opened", "reopened", "not acknowledged", "escalated", "severity raised", "page not deliverable"]
+PageReason = Literal[
+    "opened",
+    "reopened",
+    "not acknowledged",
+    "escalated",
+    "severity raised",
+    "page not deliverable",
+    "business hours",
+    "acknowledgement expired",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +140,7 @@ class LevelPaged:
 
     kind: Literal["level_paged"] = "level_paged"
     ordinal: int
-    """Counts the pages of this incident from 1; names the page for ever."""
+    """Counts the pages of this incident from 1; names the page for ever. Of several it is the first one's."""
     step: int
     """Position in the chain, counted on through its rounds from 0."""
     level: str
@@ -138,6 +148,50 @@ class LevelPaged:
     reason: PageReason
     by: str
     acknowledge_due: datetime
+    recipients: tuple[Recipient, ...] = ()
+    """Who was found at that moment, one page each, numbered on from `ordinal`; `routing_key` is the first one's."""
+
+    @property
+    def pages(self) -> Pages:
+        """The pages of this step."""
+        keys = [one.routing_key for one in self.recipients] or [self.routing_key]
+        return tuple(Page(self.ordinal + place, self.level, key, beside=place > 0) for place, key in enumerate(keys))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSkipped:
+    """A level that reached nobody when its turn came: the next one is paged at once."""
+
+    kind: Literal["level_skipped"] = "level_skipped"
+    step: int
+    level: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyOnCall:
+    """No level of the whole chain reaches anybody; the last resort is paged where there is one."""
+
+    kind: Literal["nobody_on_call"] = "nobody_on_call"
+    levels: tuple[str, ...]
+    last_resort: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageHeld:
+    """Nobody is woken for this after hours: the level at `step` is paged when business hours begin. POLICY 11."""
+
+    kind: Literal["page_held"] = "page_held"
+    step: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementStands:
+    """Who took it has told news since, so it is theirs until it is looked at again."""
+
+    kind: Literal["acknowledgement_stands"] = "acknowledgement_stands"
+    expires_due: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +230,8 @@ class Acknowledged:
     kind: Literal["acknowledged"] = "acknowledged"
     by: str
     via: Via
+    expires_due: datetime | None = None
+    """When it is looked at whether they are still at it, where the policy wants that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +295,10 @@ Event = (
     | AlertsWentStale
     | IncidentResolved
     | DeadlinePassed
+    | LevelSkipped
+    | NobodyOnCall
+    | PageHeld
+    | AcknowledgementStands
 )
 
 

@@ -6,15 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models import escalation_words
 from models.events import (
     Acknowledged,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
+    PageHeld,
     ReclassificationPlanned,
     SeverityChanged,
 )
+from models.oncall.within import said
 from models.policy import Policy
 from models.severity import Priority, Severity, describe
 from models.state import Incident
@@ -41,7 +46,7 @@ def consequences(severity: Severity, priority: Priority, policy: Policy) -> Iter
     yield f"{priority} is told by {', '.join(sorted(policy.channels[priority]))}"
     clock = policy.acknowledgement_clock(severity, priority)
     clocks = ((severity, policy.acknowledge_within.severity), (priority, policy.acknowledge_within.priority))
-    by = [f"{level} within {describe(spans[level])}" for level, spans in clocks if level in spans]  # type: ignore[index]
+    by = [f"{level} within {said(spans[level], describe)}" for level, spans in clocks if level in spans]  # type: ignore[index]
     if policy.pages(priority) and clock is not None:
         yield f"to be acknowledged within {describe(clock)} of each page ({', '.join(by)})"
     elif by:
@@ -91,7 +96,10 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
                 f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}" for one in pending
             )
         case LevelPaged():
-            yield f"{event.level} paged: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
+            who = escalation_words.who(event)
+            yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
+        case LevelSkipped() | NobodyOnCall() | PageHeld():
+            yield escalation_words.passed_over(event)
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
         case Acknowledged(by=by, via=via):

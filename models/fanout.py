@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models import escalation_words
 from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.deadlines import POSTMORTEM
 from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
@@ -26,7 +27,10 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
     PageFailed,
+    PageHeld,
     SeverityChanged,
     UpdatePosted,
 )
@@ -43,6 +47,7 @@ _URGENT = {
     _K.PAGE: Urgency.PAGE,
     _K.PAGE_ACKNOWLEDGE: Urgency.PAGE,
     _K.PAGE_FALLBACK: Urgency.PAGE,
+    _K.MENTION: Urgency.PAGE,
     _K.REFRESH: Urgency.ROUTINE,
 }
 
@@ -82,7 +87,7 @@ def _heard(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:
 def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) -> Delivery:
     kind, message, page = what
     lane = incident.dedup_key(page) if page else f"{incident.id}/{PROVIDER_OF[kind]}"
-    if kind is _K.PAGE_FALLBACK:
+    if kind in {_K.PAGE_FALLBACK, _K.MENTION}:
         lane = f"{lane}/fallback"  # urgent, and needs nothing of what the incident's other messages may be waiting for
     elif message and message.to:
         lane = f"{lane}/{message.to}"  # one mailbox never waits for another
@@ -109,12 +114,16 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             yield from _news(f"Reopened: {why}")
             yield from _published(after, policy, "The problem has come back. We are investigating.")
             yield _REFRESH
-        case LevelPaged(level=level, reason=reason, by=by, ordinal=ordinal):
-            yield _K.PAGE, None, Page(ordinal, level, event.routing_key)
+        case LevelPaged(reason=reason, by=by):
+            yield from ((_K.PAGE, None, page) for page in event.pages if page.routing_key)
+            yield from escalation_words.mentions(event, policy)
             if reason not in {"opened", "reopened"}:
-                why = f"{by} asked for it" if reason == "escalated" else reason
-                yield _notice(f"Paged {level}: {why}", by=by)
+                yield _notice(escalation_words.paged(event), by=by)
                 yield _REFRESH
+        case LevelSkipped() | PageHeld():
+            yield _notice(escalation_words.passed_over(event))
+        case NobodyOnCall():
+            yield _K.PAGE_FALLBACK, Message(escalation_words.passed_over(event)), None
         case PageFailed(level=level, reason=reason, final=final):
             fate = "could not be delivered" if final else "has not got through yet"
             yield _K.PAGE_FALLBACK, Message(f"The page to {level} {fate}: {reason}"), None
@@ -124,7 +133,7 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             )
             yield _K.PAGE_FALLBACK, Message(text), None
         case Acknowledged(by=by, via=via):
-            yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in after.pages if not page.failed)
+            yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in _sent(after))
             yield _notice(f"Acknowledged by {by} ({via})", by=by)
             yield _REFRESH
         case SeverityChanged(severity=severity, why=why, by=by):
@@ -145,12 +154,17 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             if before is not None and before.pages:
                 yield _REFRESH
         case IncidentResolved(by=by, note=note):
-            yield from ((_K.PAGE_RESOLVE, None, page) for page in after.pages if not page.failed)
+            yield from ((_K.PAGE_RESOLVE, None, page) for page in _sent(after))
             yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
         case _:
             return
+
+
+def _sent(incident: Incident) -> Iterator[Page]:
+    """The pages that PagerDuty may know."""
+    return (page for page in incident.pages if page.routing_key and not page.failed)
 
 
 def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[Told]:

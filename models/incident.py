@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import assert_never
 
 from models import escalation, incident_alerts
-from models.deadlines import ACKNOWLEDGE, RECLASSIFY, STALE
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -94,10 +94,8 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     why = (f"declared {signal.severity} by {signal.by}",)
     found = Classification(signal.severity, signal.priority, signal.tier, why, ())
     opened = opening(before, signal, found, by=signal.by, started_at=now, links={})
-    if not policy.pages(signal.priority):
-        return [opened]
-    clock = policy.acknowledgement_clock(signal.severity, signal.priority)
-    return [opened, escalation.page(evolve(None, opened, now), 0, "opened", signal.by, clock, policy, now)]
+    cause = escalation.Cause("opened", signal.by)
+    return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
 def _command(
@@ -108,7 +106,8 @@ def _command(
 ) -> list[Event]:
     match signal:
         case AcknowledgeRequested(by=by, via=via):
-            return [Acknowledged(by=by, via=via)] if incident.status == "triggered" else []
+            due = escalation.expires_due(incident, policy, now)
+            return [Acknowledged(by=by, via=via, expires_due=due)] if incident.status == "triggered" else []
         case EscalateRequested(by=by, level=level):
             return escalation.escalated(incident, level, by, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
@@ -132,7 +131,7 @@ def _command(
             why = (f"{reason} ({by})",)
             changed = escalation.to_severity(incident, severity, why, policy, now, by=by)
             # Also after the chain's end, when only its loud last message waits for somebody.
-            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_page and policy.pages(incident.priority))
+            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_pages and policy.pages(incident.priority))
             waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case _:
@@ -145,7 +144,11 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
         return []
     passed = DeadlinePassed(name=signal.name)
     if signal.name == ACKNOWLEDGE:
-        return [passed, escalation.next_level(incident, "not acknowledged", policy, now)]
+        return [passed, *escalation.next_level(incident, "not acknowledged", policy, now)]
+    if signal.name == WAKE:
+        return [passed, *escalation.business_hours(incident, policy, now)]
+    if signal.name == ACKNOWLEDGEMENT:
+        return [passed, *escalation.asked_again(incident, policy, now)]
     if signal.name == RECLASSIFY:
         return [passed, *_reclassified(incident, policy, now)]
     if signal.name == STALE:

@@ -66,7 +66,7 @@ def _opened(
         *_truncation(fresh, signal),
         _joined(signal, firing, policy, now),
         *_planned(fresh, signal, firing),
-        *_first_page(fresh, "opened", policy, now),
+        *escalation.first_level(fresh, escalation.Cause("opened"), policy, now),
     ]
 
 
@@ -88,14 +88,8 @@ def _reopened(
         *(escalation.to_severity(incident, found.severity, found.why, policy, now, pages=False) if worse else []),
         *_planned(incident, signal, firing),
     ]
-    return [*events, *_first_page(_after(incident, events, now), "reopened", policy, now)]
-
-
-def _first_page(incident: Incident, reason: escalation.PageReason, policy: Policy, now: datetime) -> list[Event]:
-    if not policy.pages(incident.priority):
-        return []
-    clock = policy.acknowledgement_clock(incident.severity, incident.priority)
-    return [escalation.page(incident, 0, reason, escalation.TOCSIN, clock, policy, now)]
+    reopened = _after(incident, events, now)
+    return [*events, *escalation.first_level(reopened, escalation.Cause("reopened"), policy, now)]
 
 
 def _more_alerts(

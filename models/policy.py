@@ -6,18 +6,26 @@ routing keys and people are named here, their secrets live elsewhere.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from models.classification_rules import ClassificationRules
-from models.oncall.names import check_names
+from models.escalation_rules import DEFAULT, Escalation, names_in
+from models.oncall.names import Use, check_names
+from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
-from models.policy_fields import Duration, EmailAddress, Name, Section
+from models.oncall.within import Within, due_at, parse_within
+from models.policy_fields import Duration, EmailAddress, Name, Section, Slug, parse_duration
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
+Clock = Annotated[Within, BeforeValidator(partial(parse_within, elapsed=parse_duration))]
+"""Elapsed time, or business time of the team that owns the service."""
+_SOME_TIME = datetime(2026, 1, 5, tzinfo=UTC)
 Channel = Literal["page", "email", "slack", "ticket"]
 """A way in which people are told. The status page is for customers and goes by severity, not by priority. POLICY 18."""
 
@@ -40,31 +48,16 @@ class Service(Section):
     dashboard_url: str | None = None
     slack_channel: SlackChannel | None = None
     """Where its incidents are announced, instead of the policy's channel."""
-    escalation: Literal["default"] = "default"
+    escalation: Name = DEFAULT
+    """Of `escalations`, the chain that is paged for its incidents."""
     experts: tuple[Name, ...] = ()
-
-
-class EscalationLevel(Section):
-    """Who is paged at one step. `routing_key` names the environment variable that holds PagerDuty's key."""
-
-    name: Name
-    routing_key: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
-
-
-class Escalation(Section):
-    """The chain that is paged in order, and how often it is gone through before it is given up loudly. POLICY 9."""
-
-    levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
-    rounds: Annotated[int, Field(ge=1, le=20)] = 3
-    receipt_within: Duration = timedelta(minutes=2)
-    """A page that nobody confirmed starts its acknowledgement clock this long after the decision at the latest."""
 
 
 class AcknowledgeWithin(Section):
     """The acknowledgement clock of one level; where both speak the shorter one runs. POLICY 8."""
 
-    severity: dict[Severity, Duration] = Field(default_factory=dict)
-    priority: dict[Priority, Duration] = Field(default_factory=dict)
+    severity: dict[Severity, Clock] = Field(default_factory=dict)
+    priority: dict[Priority, Clock] = Field(default_factory=dict)
 
 
 class Communication(Section):
@@ -115,7 +108,11 @@ class Policy(Section):
     channels: Annotated[dict[Priority, frozenset[Channel]], AfterValidator(_all_priorities)]
     """Who is told how. POLICY 4, 19."""
     acknowledge_within: AcknowledgeWithin
+    acknowledgement_expires: dict[Severity, Duration] = Field(default_factory=dict)
+    """After so long without an update who took an incident is asked again: the level is paged once more."""
     escalation: Escalation
+    escalations: dict[Slug, Escalation] = Field(default_factory=dict)
+    """Further chains, by name; a service of the catalogue may name one."""
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
     people: dict[str, Person] = Field(default_factory=dict)
@@ -124,6 +121,7 @@ class Policy(Section):
     calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
     stale_after: Duration = timedelta(hours=24)
+    _imported: Mapping[str, Imported] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Policy:
@@ -140,21 +138,77 @@ class Policy(Section):
                 if self.pages(priority) and self.acknowledgement_clock(severity, priority) is None:
                     message = f"acknowledge_within: {severity}/{priority} pages but has no clock; add one to either"
                     raise ValueError(message)
-        names = [level.name for level in self.escalation.levels]
-        if len(set(names)) < len(names):
-            message = f"escalation.levels: the names must differ, but are {', '.join(names)}"
-            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Policy:
-        check_names(self.people, self.teams, self.schedules, self.calendars)
+        check_names(self.people, self.teams, self.schedules, self.calendars, self._names_of_escalation())
         return self
 
+    def _names_of_escalation(self) -> Iterator[Use]:
+        known: dict[str, Collection[str]] = {"people": self.people, "schedules": self.schedules, "teams": self.teams}
+        yield from names_in(("escalation",), self.escalation, known)
+        for name, chain in self.escalations.items():
+            yield from names_in(("escalations", name), chain, known)
+        for name, service in self.services.items():
+            yield ("services", name, "escalation"), service.escalation, "escalations", {DEFAULT, *self.escalations}
+
+    @property
+    def imported(self) -> Mapping[str, Imported]:
+        """What the calendars that schedules are kept in elsewhere say, by schedule: no part of the file."""
+        return self._imported
+
+    def with_calendars(self, imported: Mapping[str, Imported]) -> Policy:
+        """The same policy, by what the calendars elsewhere say at present. docs/decisions/0028."""
+        copy = self.model_copy()
+        copy._imported = imported  # noqa: SLF001 (of the same class)
+        return copy
+
+    def owner(self, service: str) -> Team | None:
+        """The team that owns a service of the catalogue."""
+        entry = self.services.get(service)
+        return self.teams.get(entry.owner) if entry and entry.owner else None
+
+    def calendar(self, service: str) -> BusinessCalendar | None:
+        """The hours of the team that owns a service, where it has a calendar. POLICY 8, 11."""
+        owner = self.owner(service)
+        return self.calendars.get(owner.calendar) if owner and owner.calendar else None
+
+    def chain(self, service: str) -> Escalation:
+        """The chain of levels for incidents of a service. It stays with them, as service and policy version do."""
+        entry = self.services.get(service)
+        return self.escalations.get(entry.escalation, self.escalation) if entry else self.escalation
+
+    @property
+    def own_keys(self) -> tuple[str, ...]:
+        """The variables that hold the routing keys of people and of teams."""
+        people = [person.pagerduty for person in self.people.values()]
+        teams = [team.pagerduty for team in self.teams.values()]
+        return tuple(key for key in dict.fromkeys((*people, *teams)) if key)
+
+    @property
+    def chains(self) -> Mapping[str, Escalation]:
+        """All of them, by name."""
+        return {DEFAULT: self.escalation, **self.escalations}
+
     def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:
-        """The shorter of the clocks that severity and priority give; None where neither does. POLICY 8."""
+        """The shorter of the clocks that severity and priority give, where no team's hours are known; None where
+        neither gives one. POLICY 8.
+        """
+        ends = (due_at(clock, None, _SOME_TIME) for clock in self._clocks(severity, priority))
+        end = min(ends, default=None)
+        return end - _SOME_TIME if end else None
+
+    def acknowledge_due(
+        self, service: str, severity: Severity, priority: Priority, begins: datetime
+    ) -> datetime | None:
+        """When a clock that begins then is over, by the hours of the team that owns the service. POLICY 8."""
+        calendar = self.calendar(service)
+        return min((due_at(clock, calendar, begins) for clock in self._clocks(severity, priority)), default=None)
+
+    def _clocks(self, severity: Severity, priority: Priority) -> list[Within]:
         clocks = (self.acknowledge_within.severity.get(severity), self.acknowledge_within.priority.get(priority))
-        return min((clock for clock in clocks if clock is not None), default=None)
+        return [clock for clock in clocks if clock is not None]
 
     def priority(self, severity: Severity, tier: ServiceTier) -> Priority:
         """The matrix. INFO is P3, whatever the tier. POLICY 4."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import product
 
 from models.classification_rules import RateRule
+from models.escalation_rules import DEFAULT
 from models.policy import Policy
 from models.policy_fields import EMAIL_ADDRESS
 from models.rates import families, percent
@@ -94,24 +95,29 @@ _LEVELS = [severity for severity in Severity if severity is not Severity.INFO]
 
 
 def _escalation(policy: Policy) -> Iterator[Finding]:
-    chain = policy.escalation
     clocks = [
         clock
         for severity, tier in product(_LEVELS, ServiceTier)
         if policy.pages(priority := policy.matrix[severity][tier])
         and (clock := policy.acknowledgement_clock(severity, priority)) is not None
     ]
-    over = min(clocks, default=SOON) * len(chain.levels) * chain.rounds
-    if over < SOON:
-        what = f"the chain is given up {describe(over)} after the first page, before anyone wakes; add rounds or time"
-        yield Finding(("escalation", "rounds"), what, fault=False)
-    if len(chain.levels) > 1 and len({level.routing_key for level in chain.levels}) == 1:
-        yield Finding(("escalation", "levels"), "every level pages the same routing key", fault=False)
+    for name, chain in policy.chains.items():
+        path: Path = ("escalation",) if name == DEFAULT else ("escalations", name)
+        over = min(clocks, default=SOON) * len(chain.levels) * chain.rounds
+        if over < SOON:
+            what = (
+                f"the chain is given up {describe(over)} after the first page, before anyone wakes; add rounds or time"
+            )
+            yield Finding((*path, "rounds"), what, fault=False)
+        if len(chain.levels) > 1 and len({level.paged for level in chain.levels}) == 1:
+            yield Finding((*path, "levels"), "every level pages the same", fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:
     for name, person in policy.people.items():
-        if not (person.slack or person.email):
-            yield Finding(("people", name), "there is no way to reach this person; add slack or email", fault=False)
+        if not (person.slack or person.email or person.pagerduty):
+            yield Finding(
+                ("people", name), "there is no way to reach this person; add pagerduty, slack or email", fault=False
+            )
         if person.email and not EMAIL_ADDRESS.fullmatch(person.email):
             yield Finding(("people", name, "email"), "not an e-mail address, so never mailed", fault=False)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
-from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, POSTMORTEM, RECLASSIFY, STALE, WAKE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
+    AcknowledgementStands,
     AlertsJoined,
     AlertsMuted,
     AlertsResolved,
@@ -30,14 +31,17 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
     PageFailed,
+    PageHeld,
     PageReceived,
     ReclassificationPlanned,
     SeverityChanged,
     UpdatePosted,
 )
 from models.known_alerts import KnownAlerts
-from models.page import Page, with_fate
+from models.page import Page, Pages, latest, with_fate
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
 from models.signals import Stage
 
@@ -90,6 +94,8 @@ class Incident:
     alertname: str = ""
     """Of its first alert; empty where a person declared it."""
     step: int = 0
+    held_step: int = 0
+    """The place whose page waits for business hours, when one does."""
     pages: tuple[Page, ...] = ()
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
@@ -110,9 +116,9 @@ class Incident:
         return self.alerts.firing
 
     @property
-    def current_page(self) -> Page | None:
-        """The page whose acknowledgement is waited for, when one is."""
-        return self.pages[-1] if self.pages and self.status == "triggered" else None
+    def current_pages(self) -> Pages:
+        """The pages of the step whose acknowledgement is waited for, when one is."""
+        return latest(self.pages) if self.status == "triggered" else ()
 
     def dedup_key(self, page: Page) -> str:
         """PagerDuty's key of a page: generation (the id) and ordinal, so that no two pages share one."""
@@ -187,9 +193,16 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
             return _disarm(incident, ACKNOWLEDGE)
-        case Acknowledged(by=by):
+        case LevelSkipped() | NobodyOnCall():
+            return incident
+        case PageHeld(step=step, until=until):
+            return _arm(_disarm(replace(incident, held_step=step), ACKNOWLEDGE), WAKE, until)
+        case AcknowledgementStands(expires_due=due):
+            return _arm(incident, ACKNOWLEDGEMENT, due)
+        case Acknowledged(by=by, expires_due=due):
             taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
-            return _disarm(taken, ACKNOWLEDGE)
+            waits = _disarm(taken, ACKNOWLEDGE, WAKE)
+            return waits if due is None else _arm(waits, ACKNOWLEDGEMENT, due)
         case UpdatePosted(stage=stage):
             return replace(incident, stage=stage, last_update_at=at)
         case IncidentResolved():
@@ -234,16 +247,15 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
 
 
 def _paged(incident: Incident, event: LevelPaged) -> Incident:
-    page = Page(event.ordinal, event.level, event.routing_key)
     paged = replace(
         incident,
         status="triggered",
         acknowledged_by=None,
         acknowledged_at=None,
         step=event.step,
-        pages=(*incident.pages, page),
+        pages=(*incident.pages, *event.pages),
     )
-    return _arm(paged, ACKNOWLEDGE, event.acknowledge_due)
+    return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
@@ -257,5 +269,5 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
+    quiet = _disarm(resolved, ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

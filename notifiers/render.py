@@ -85,7 +85,7 @@ def slack_place(delivery: Delivery, receipts: Receipts) -> Place:
     incident = delivery.incident
     if incident is None:
         raise TemplateFault(f"a {delivery.kind} needs its incident")
-    if delivery.kind in {DeliveryKind.ANNOUNCEMENT, DeliveryKind.PAGE_FALLBACK}:
+    if delivery.kind in {DeliveryKind.ANNOUNCEMENT, DeliveryKind.PAGE_FALLBACK, DeliveryKind.MENTION}:
         return Place(incident.slack_channel)
     if incident.own_channel and receipts.get("channel"):
         return Place(receipts["channel"])

@@ -24,6 +24,8 @@ from models.oncall.sections import OnCallSchedule
 from models.policy import Policy
 from streams.clock import Clock
 from streams.places import Failed, private_folder
+from streams.settings import Settings, calendar_places
+from streams.trust import trusted
 
 LARGEST: Final = 5 * 1024 * 1024
 """Bytes. Ten years of daily shifts, each an event of its own, are a third of it."""
@@ -100,6 +102,13 @@ class CalendarUrl:
         return body.decode()
 
 
+def calendars_at(settings: Settings, policy: Policy, clock: Clock) -> Calendars:
+    """A policy's calendars, by what the environment says of them. Raises SettingsError."""
+    places, tls = calendar_places(policy, os.environ), trusted(settings.ca_file)
+    sources = {variable: source_at(place.get_secret_value(), tls) for variable, place in places.items()}
+    return Calendars(policy, sources, settings.data_dir / "calendars", clock)
+
+
 def source_at(place: str, tls: ssl.SSLContext | None = None) -> CalendarSource:
     """The source behind a URL or the path of a file."""
     return (
@@ -130,6 +139,16 @@ class Calendars:
         names = [name for name, schedule in self._policy.schedules.items() if schedule.ical]
         found = await asyncio.gather(*(self._of(self._policy.schedules[name]) for name in names))
         return dict(zip(names, found, strict=True))
+
+    async def at_hand(self) -> dict[str, Fetched]:
+        """The same from the last good copies, without asking anybody; only what has no copy is fetched."""
+        found = {
+            name: self._kept(schedule.ical, schedule, "")
+            for name, schedule in self._policy.schedules.items()
+            if schedule.ical
+        }
+        missing = {name: await self._of(self._policy.schedules[name]) for name in found if not found[name].calendar}
+        return {**found, **missing}
 
     async def _of(self, schedule: OnCallSchedule) -> Fetched:
         variable = schedule.ical or ""

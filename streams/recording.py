@@ -25,9 +25,10 @@ def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str
     keys = routing_keys(policy, environ)
     if not keys and len(missing) == len(_EVERYBODY) - 1:
         return dict.fromkeys(_EVERYBODY, "no provider is configured")
-    silent = [level for level in policy.escalation.levels if level.routing_key not in keys]
+    levels = (level for chain in policy.chains.values() for level in chain.levels)
+    silent = [level for level in levels if level.only_keys and not keys.keys() & set(level.routing_keys)]
     if silent:
-        named = ", ".join(f"{level.name} ({level.routing_key})" for level in silent)
+        named = ", ".join(f"{level.name} ({', '.join(level.routing_keys)})" for level in silent)
         raise SettingsError(
             f"these escalation levels can reach nobody: {named}; set their PagerDuty routing keys, "
             "or TOCSIN_RECORD_ONLY=1 to record pages instead of sending them"

@@ -181,18 +181,20 @@ def policy_named(name: str) -> PolicyInForce:
 
 
 def routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
-    """PagerDuty's key by the variable that each escalation level names; a level without one takes the one before's.
+    """PagerDuty's key by the variable that names it; one of a level that is not set takes the one before's.
 
-    Levels before the first key that is set have none and are not in the answer. Raises SettingsError.
+    What comes before the first key of a chain that is set has none and is not in the answer, nor are keys of people
+    and teams that are not set. Raises SettingsError.
     """
     found: dict[str, SecretStr] = {}
-    before: SecretStr | None = None
-    for level in policy.escalation.levels:
-        value = _secret(level.routing_key, environ)
-        before = SecretStr(value) if value else before
-        if before is not None:
-            found[level.routing_key] = before
-    return found
+    for chain in policy.chains.values():
+        before: SecretStr | None = None
+        for name in chain.routing_keys:
+            value = _secret(name, environ)
+            before = SecretStr(value) if value else before
+            if before is not None:
+                found.setdefault(name, before)
+    return {**found, **{name: SecretStr(value) for name in policy.own_keys if (value := _secret(name, environ))}}
 
 
 def kept_routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:

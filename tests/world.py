@@ -18,6 +18,7 @@ from typing import Any
 from agents import dead_letters, deadlines, delivery, lifecycle, relay, review, triage
 from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
+from models.oncall.schedule import Imported
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Outgoing, Record, Unreadable
@@ -74,6 +75,8 @@ class World:
         self.queue: list[Outgoing] = []
         self.redeliver = 1
         """How often every record is delivered: 2 tells the story with every record redelivered."""
+        self.imported: dict[str, Imported] = {}
+        """What the calendars say that schedules are kept in, by schedule."""
         self._webhooks = 0
         self._held: list[Outgoing] | None = None
         self.prometheus: Iterator[rates.Answer] = iter(())
@@ -339,4 +342,5 @@ class World:
         return review.ReviewPorts(self.store, self, lambda _: None, self.store.endings)
 
     async def of(self, version: str | None) -> Policy:
-        return self._policies.get(version or self.version, self.policy)
+        policy = self._policies.get(version or self.version, self.policy)
+        return policy.with_calendars(self.imported) if self.imported else policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team, Turn
 
 _Path = tuple[str | int, ...]
+Use = tuple[_Path, str, str, Collection[str]]
+"""Where a name is used, the name, the section that it should stand in, and the names there."""
 UNKNOWN_NAMES = "unknown_names"
 """The type of the fault; its context has `faults`, each the path of a value and what is wrong with it."""
 
@@ -20,9 +22,10 @@ def check_names(
     teams: Mapping[str, Team],
     schedules: Mapping[str, OnCallSchedule],
     calendars: Mapping[str, BusinessCalendar],
+    others: Iterable[Use] = (),
 ) -> None:
     """Raises PydanticCustomError (see UNKNOWN_NAMES) that says all of them."""
-    used = [*_of_schedules(schedules, people), *_of_teams(teams, people, schedules, calendars)]
+    used = [*_of_schedules(schedules, people), *_of_teams(teams, people, schedules, calendars), *others]
     faults = [(path, _unknown(name, kind, known)) for path, name, kind, known in used if name not in known]
     if faults:
         words = "; ".join(f"{'.'.join(map(str, path))}: {what}" for path, what in faults)
@@ -30,10 +33,7 @@ def check_names(
         raise PydanticCustomError(UNKNOWN_NAMES, "{words}", context)
 
 
-_Use = tuple[_Path, str, str, Collection[str]]
-
-
-def _of_schedules(schedules: Mapping[str, OnCallSchedule], people: Collection[str]) -> Iterator[_Use]:
+def _of_schedules(schedules: Mapping[str, OnCallSchedule], people: Collection[str]) -> Iterator[Use]:
     for name, schedule in schedules.items():
         for number, layer in enumerate(schedule.layers):
             for position, turn in enumerate(layer.people):
@@ -42,7 +42,7 @@ def _of_schedules(schedules: Mapping[str, OnCallSchedule], people: Collection[st
             yield from _of_turn(("schedules", name, "overrides", number, "who"), override.who, people)
 
 
-def _of_turn(path: _Path, turn: Turn, people: Collection[str]) -> Iterator[_Use]:
+def _of_turn(path: _Path, turn: Turn, people: Collection[str]) -> Iterator[Use]:
     for person in turn:
         yield path, person, "people", people
 
@@ -52,7 +52,7 @@ def _of_teams(
     people: Collection[str],
     schedules: Collection[str],
     calendars: Collection[str],
-) -> Iterator[_Use]:
+) -> Iterator[Use]:
     for name, team in teams.items():
         for position, member in enumerate(team.members):
             yield ("teams", name, "members", position), member, "people", people

@@ -137,3 +137,5 @@ class Team(_Section):
     schedule: Name | None = None
     calendar: Name | None = None
     lead: Name | None = None
+    pagerduty: Variable | None = None
+    """The variable that holds the routing key for those of the team who have none of their own."""

@@ -45,6 +45,13 @@ def parse_within(text: object, elapsed: Callable[[object], timedelta]) -> Within
         raise ValueError(f"{error}, or as 4 business hours, 1 business day, next business day, next shift") from None
 
 
+def said(within: Within, elapsed: Callable[[timedelta], str]) -> str:
+    """As people say it; `elapsed` says what is no business time."""
+    if within.kind == "elapsed":
+        return elapsed(within.elapsed)
+    return f"{within.count} {within.kind}" if within.count else within.kind
+
+
 def due_at(within: Within, calendar: BusinessCalendar | None, at: datetime) -> datetime:
     """When it is due, counted from `at`. Without calendar every hour is a business hour, and every day a day."""
     match within.kind:

@@ -66,8 +66,8 @@ def environment(settings: Settings) -> Iterator[Finding]:
 def strangers(policy: Policy, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like ours and are read by nobody: mostly typos, and each a setting that is not in force."""
     ours = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    ours |= {level.routing_key for level in policy.escalation.levels}
-    ours |= {person.pagerduty for person in policy.people.values() if person.pagerduty}
+    ours |= {key for chain in policy.chains.values() for key in chain.routing_keys}
+    ours |= set(policy.own_keys)
     ours |= {schedule.ical for schedule in policy.schedules.values() if schedule.ical}
     for name in sorted(environ):
         known = name in ours or name.removesuffix("_FILE") in ours or name.startswith(f"{PREFIX}TEST_")

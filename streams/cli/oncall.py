@@ -6,7 +6,6 @@ Reads the policy and its calendars, asks no server. Times are those of the sched
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,12 +20,11 @@ from models.oncall.sections import OnCallSchedule
 from models.oncall.spans import Span
 from models.policy import Policy
 from models.severity import describe
-from streams.calendars import Calendars, Fetched, source_at
+from streams.calendars import Fetched, calendars_at
 from streams.cli.edge import Code, Defaulting, Fault
 from streams.cli.output import AsJson, complain, instant, relative, say_json, say_table
 from streams.clock import utc_now
-from streams.settings import Settings, calendar_places, policy_in_force, read_settings
-from streams.trust import trusted
+from streams.settings import policy_in_force, read_settings
 
 _NO_SCHEDULES = "The policy has no schedules (docs/oncall.md shows how to write one); escalation goes by its levels."
 _STRANGERS = timedelta(days=14)
@@ -109,7 +107,8 @@ def _plans(team: str | None, schedule: str | None, at: datetime) -> list[_Plan]:
     settings = read_settings()
     policy = policy_in_force(settings).policy
     wanted = _wanted(policy, team, schedule)
-    fetched = asyncio.run(_calendars(settings, policy, wanted).read())
+    chosen = policy.model_copy(update={"schedules": {name: policy.schedules[name] for name in wanted}})
+    fetched = asyncio.run(calendars_at(settings, chosen, utc_now).read())
     for name, one in fetched.items():
         _warn(name, one, at)
     return [
@@ -134,14 +133,6 @@ def _wanted(policy: Policy, team: str | None, schedule: str | None) -> list[str]
     if schedule not in policy.schedules:
         raise Fault(f"the policy has no schedule {schedule!r}; it has: {_listed(policy.schedules)}", Code.NOT_FOUND)
     return [schedule]
-
-
-def _calendars(settings: Settings, policy: Policy, wanted: list[str]) -> Calendars:
-    chosen = policy.model_copy(update={"schedules": {name: policy.schedules[name] for name in wanted}})
-    tls = trusted(settings.ca_file)
-    places = calendar_places(chosen, os.environ)
-    sources = {variable: source_at(place.get_secret_value(), tls) for variable, place in places.items()}
-    return Calendars(chosen, sources, settings.data_dir / "calendars", utc_now)
 
 
 def _warn(name: str, fetched: Fetched, at: datetime) -> None:

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from models.escalation_findings import escalation_findings
 from models.policy_file import PolicyError, parse_policy, place_of, policy_version
 from models.policy_findings import findings
 from models.rates import families
 from streams.cli.edge import Defaulting, Fault
 from streams.cli.output import AsJson, say, say_fields, say_json
 from streams.cli.policy_try import attempt
+from streams.clock import utc_now
 from streams.settings import PolicyInForce, SettingsError, policy_in_force, read_settings, routing_keys
 
 
@@ -47,7 +49,8 @@ def check(
         raise Fault(str(error)) from None
     summary = _summary(found)
     source = str(file) if file else _source(read_settings().policy)
-    told = [(one.fault, f"{place_of(one.path, found.text, source)}: {one.text}") for one in findings(found.policy)]
+    known = [*findings(found.policy), *escalation_findings(found.policy, utc_now())]
+    told = [(one.fault, f"{place_of(one.path, found.text, source)}: {one.text}") for one in known]
     faults = [text for fault, text in told if fault]
     warnings = [*(text for fault, text in told if not fault), *_unset(found, summary)]
     if as_json:
@@ -78,6 +81,10 @@ def _unset(found: PolicyInForce, summary: dict[str, Any]) -> Iterator[str]:
     for level in summary["levels"]:
         if level["key"] == "not set":
             yield f"{level['routing_key']} is not set, and no level before has a key: {level['name']} is not paged"
+    keys = routing_keys(found.policy, os.environ)
+    for name in found.policy.own_keys:
+        if keys and name not in keys:
+            yield f"{name} is not set: whoever has it as their own key is not paged, and the next level is at once"
     asked = [family.name for family in families(found.policy) if any(one.query for one in family.rules.sources)]
     if asked and not os.environ.get("TOCSIN_PROMETHEUS_URL"):
         yield f"TOCSIN_PROMETHEUS_URL is not set, so nobody can be asked for the {' and the '.join(asked)}"
@@ -109,12 +116,13 @@ def levels_with_keys(found: PolicyInForce) -> list[tuple[str, str, str]]:
     """Level, variable and `set`, `not set: as <level before>` or `not set`. Raises SettingsError."""
     keys = routing_keys(found.policy, os.environ)
     states: list[tuple[str, str, str]] = []
-    owner = None
-    for level in found.policy.escalation.levels:
-        own = any(os.environ.get(name) for name in (level.routing_key, f"{level.routing_key}_FILE"))
-        owner = level.name if own else owner
-        state = "set" if own else f"not set: as {owner}" if level.routing_key in keys else "not set"
-        states.append((level.name, level.routing_key, state))
+    for chain in found.policy.chains.values():
+        owner = None
+        for level, name in ((one, key) for one in chain.levels for key in one.routing_keys):
+            own = any(os.environ.get(variable) for variable in (name, f"{name}_FILE"))
+            owner = level.name if own else owner
+            state = "set" if own else f"not set: as {owner}" if name in keys and owner else "not set"
+            states.append((level.name, name, state))
     return states
 
 

@@ -92,5 +92,9 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "update_posted": _said,
     "alerts_went_stale": lambda event: f"nobody has mentioned them since before {_at(event['stale_due'])}",
     "incident_resolved": _resolved,
+    "level_skipped": lambda event: f"{event['level']} reaches nobody: {event['reason']}",
+    "nobody_on_call": lambda event: f"no level reaches anybody: {', '.join(event['levels'])}",
+    "page_held": lambda event: f"nobody is woken; paged at {_at(event['until'])}",
+    "acknowledgement_stands": lambda event: f"there was news; asked again at {_at(event['expires_due'])}",
     "deadline_passed": lambda event: str(event["name"]),
 }

@@ -29,11 +29,12 @@ from notifiers.port import Notifier
 from streams import topics
 from streams.app import Ports, wake_topic, wiring
 from streams.batches import DeadLetter
+from streams.calendars import calendars_at
 from streams.clock import utc_now
 from streams.consume import Consumption, attach
 from streams.duties import Duties, Worker
 from streams.group import faust_app, run_app
-from streams.loops import TRANSIENT
+from streams.loops import TRANSIENT, repeat
 from streams.policies import Policies
 from streams.pressure import Pressure
 from streams.process.places import brokers as brokers_of
@@ -62,7 +63,9 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
     brokers = brokers_of(settings)
     async with _opened(settings, brokers) as worker:
         app, bury = faust_app(GROUP, brokers), _burial(worker)
-        for topic, agent in wiring(_ports(worker)):
+        policies = Policies(worker.policy, worker.store.policy_text, partial(calendars_at, settings, clock=utc_now))
+        await policies.open_calendars()
+        for topic, agent in wiring(_ports(worker, policies)):
             consumption = attach(
                 app, topic, agent, dead_letter=bury, transient=TRANSIENT, max_batch=BATCHES.get(topic, 256)
             )
@@ -71,6 +74,8 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
         self.ready("")
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(loop) for loop in Duties(worker, self.stop).loops()]
+            follow = partial(policies.follow_calendars, self.stop)
+            loops.append(tasks.create_task(repeat("calendars", follow, self.stop)))
             await run_app(app, self.stop)
             self.stop.set()
             await asyncio.gather(*loops)
@@ -118,9 +123,8 @@ def _has_backlog(consumption: Consumption) -> bool:
     return consumption.in_flight > BACKLOG
 
 
-def _ports(worker: Worker) -> Ports:
+def _ports(worker: Worker, policies: Policies) -> Ports:
     store, publish, policy = worker.store, worker.producer.publish, worker.policy
-    policies = Policies(policy, store.policy_text)
     return Ports(
         triage=TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, worker.lookup),
         lifecycle=LifecyclePorts(store, policies, worker.waker.wake),

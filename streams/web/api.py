@@ -174,7 +174,7 @@ async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> a
     """Pages the next level, or the named one, now."""
     asked = asked or requests.Escalate()
     policy = await order.ports.policies.of(order.incident.policy_version)
-    names = [level.name for level in policy.escalation.levels]
+    names = [level.name for level in policy.chain(order.incident.service).levels]
     if asked.level is not None and asked.level not in names:
         raise Problem(
             422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."

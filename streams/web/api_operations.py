@@ -155,6 +155,8 @@ async def page_test(
     level = levels.get(asked.level or next(iter(levels)))
     if level is None:
         raise Problem(422, f"level: the policy has no level {asked.level!r}", f"It has: {', '.join(levels)}.")
+    if not level.routing_keys:
+        raise Problem(422, f"level: {level.name} has no routing key of its own", "Page a person of it in PagerDuty.")
     dedup_key = f"test/{told.id}"
     delivery = Delivery(
         id=told.id,
@@ -163,7 +165,7 @@ async def page_test(
         kind=DeliveryKind.PAGE,
         lane=dedup_key,
         urgency=Urgency.PAGE,
-        page=PageFacts(1, level.name, level.routing_key, dedup_key, test=True),
+        page=PageFacts(1, level.name, level.routing_keys[0], dedup_key, test=True),
         message=Message(f"A test page of Tocsin to {level.name}, asked for by {asked.by}.", by=asked.by),
     )
     if await ports.reads.delivery(delivery.id) is None:

@@ -15,6 +15,7 @@ TEXTUAL = {
     DeliveryKind.RESOLUTION,
     DeliveryKind.PAGE_FALLBACK,
     DeliveryKind.REMINDER,
+    DeliveryKind.MENTION,
     DeliveryKind.PUBLICATION,
     DeliveryKind.EMAIL_REPORT,
     DeliveryKind.EMAIL_NOTICE,

@@ -14,7 +14,8 @@ from models.deliveries import DeliveryKind, Provider
 from models.events import LevelPaged
 from models.severity import Severity
 from models.state import Incident, evolve
-from tests.world import Answer, World, breaks_off, is_down, takes
+from tests.scenarios.oncall import policy
+from tests.world import DEFAULT, Answer, World, breaks_off, is_down, takes
 
 PODS = st.lists(st.sampled_from(["pod-0", "pod-1", "pod-2"]), min_size=1, max_size=3, unique=True)
 
@@ -22,9 +23,11 @@ PODS = st.lists(st.sampled_from(["pod-0", "pod-1", "pod-2"]), min_size=1, max_si
 class Life(RuleBasedStateMachine):
     """Anything that can happen to a Tocsin."""
 
+    text = DEFAULT
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(self.text)
 
     @rule(
         pods=PODS,
@@ -102,15 +105,23 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def every_page_is_delivered_pending_or_cancelled(self) -> None:
-        decided = sum(isinstance(entry.event, LevelPaged) for _, entry in self.world.store.log)
+        paged = [entry.event for _, entry in self.world.store.log if isinstance(entry.event, LevelPaged)]
+        decided = sum(bool(page.routing_key) for event in paged for page in event.pages)
         assert decided == sum(one.delivery.kind is DeliveryKind.PAGE for one in self.world.store.outbox)
+
+    @invariant()
+    def nobody_is_paged_twice_for_one_step(self) -> None:
+        for _, entry in self.world.store.log:
+            if isinstance(entry.event, LevelPaged):
+                people = [person for one in entry.event.recipients for person in one.people]
+                keys = [page.routing_key for page in entry.event.pages if page.routing_key]
+                assert len(set(people)) == len(people)
+                assert len(set(keys)) == len(keys)
 
     @invariant()
     def only_the_page_of_the_current_level_waits_to_be_sent(self) -> None:
         current = {
-            one.dedup_key(one.current_page)
-            for one in self.world.store.incidents_by_id.values()
-            if one.current_page is not None
+            one.dedup_key(page) for one in self.world.store.incidents_by_id.values() for page in one.current_pages
         }
         waiting = {
             one.delivery.lane
@@ -139,7 +150,7 @@ class Life(RuleBasedStateMachine):
                 kinds = [entry.event.kind for owner, entry in self.world.store.log if owner == str(incident.id)]
                 reopened = [place for place, kind in enumerate(kinds) if kind == "incident_reopened"]
                 life = kinds[reopened[-1] :] if reopened else kinds
-                waits = "acknowledge" in incident.deadlines
+                waits = bool({"acknowledge", "wake"} & set(incident.deadlines))
                 assert waits or "escalation_exhausted" in life or "level_paged" not in life
 
     @invariant()
@@ -166,3 +177,22 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestLife = Life.TestCase
+
+
+class LifeOnCall(Life):
+    """The same where levels are people, a schedule with gaps, and a team of whom one has no pager; a SEV3 pages in
+    business hours only, and acknowledgements expire.
+    """
+
+    text = policy(
+        "{name: days, targets: [{schedule: days}]}",
+        "{name: on-call, targets: [{schedule: payments}, {person: ana}, {team: network}]}",
+        "{name: noc, routing_key: TOCSIN_KEY_NOC, targets: [{schedule: later}, {person: cleo}]}",
+        "{name: hands, all_hands: true, severities: [SEV1]}",
+        services="{checkout: {owner: payments, experts: [dora, ben]}}",
+    ).replace("SEV3: {1: P2, 2: P2, 3: P3}", "SEV3: {1: P1, 2: P1, 3: P1}")
+    text += "acknowledgement_expires: {SEV1: 30m, SEV3: 2m}\n"
+
+
+LifeOnCall.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestLifeOnCall = LifeOnCall.TestCase

@@ -1,0 +1,46 @@
+"""What people are told of an escalation: who was paged, who was passed over and why. Pure; one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.deliveries import DeliveryKind, Message
+from models.events import LevelPaged, LevelSkipped, NobodyOnCall, PageHeld
+from models.policy import Policy
+
+
+def paged(event: LevelPaged) -> str:
+    """`Paged secondary (ana, ben): not acknowledged`."""
+    why = f"{event.by} asked for it" if event.reason == "escalated" else event.reason
+    return f"Paged {event.level}{who(event)}: {why}"
+
+
+def who(event: LevelPaged) -> str:
+    """` (ana, ben)`, or nothing where only keys are known."""
+    people = dict.fromkeys(person for one in event.recipients for person in one.people)
+    return f" ({', '.join(people)})" if people else ""
+
+
+def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:
+    """Why a level, or the whole chain, reaches nobody, or nobody yet."""
+    if isinstance(event, PageHeld):
+        return f"Nobody is woken for this after hours: it pages from {event.until:%Y-%m-%d %H:%M} UTC on"
+    if isinstance(event, LevelSkipped):
+        return f"{event.level} was passed over: {event.reason}"
+    then = "The last resort is paged." if event.last_resort else "Somebody has to take this now."
+    return f"Nobody can be reached on any level ({', '.join(event.levels)}). {then}"
+
+
+def mentions(event: LevelPaged, policy: Policy) -> Iterator[tuple[DeliveryKind, Message, None]]:
+    """Calls in Slack for those who have no pager."""
+    for one in event.recipients:
+        if not one.routing_key:
+            name = ", ".join(one.people) or one.target
+            channel = policy.communication.slack_channel
+            message = Message(
+                f"it is your turn, and no page can reach you ({event.level}: {event.reason})",
+                mention=name,
+                mention_id=one.slack,
+                slack_channel=channel,
+            )
+            yield DeliveryKind.MENTION, message, None

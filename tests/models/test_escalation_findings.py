@@ -1,0 +1,83 @@
+"""What can never work in an escalation, found before anybody has to be woken."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.escalation_findings import escalation_findings
+from models.policy_file import PolicyError, parse_policy, shipped_policy
+from tests.models.test_policy import PROFILES
+from tests.scenarios.oncall import PEOPLE, policy
+from tests.world import T0
+
+NOC = "{name: noc, routing_key: TOCSIN_KEY_NOC}"
+
+
+def found(text: str) -> list[tuple[str, bool]]:
+    return [(one.text, one.fault) for one in escalation_findings(parse_policy(text, "mine.yaml"), T0)]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_nothing_is_wrong_with_a_shipped_policy(name: str) -> None:
+    assert found(shipped_policy(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "reaches"),
+    [
+        ("{name: x, targets: [{schedule: later}]}", False),
+        ("{name: x, targets: [{person: dora}]}", False),
+        ("{name: x, targets: [{schedule: days}]}", True),
+        ("{name: x, targets: [{schedule: elsewhere}]}", True),
+        ("{name: x, targets: [{person: cleo}]}", True),
+        ("{name: x, routing_key: TOCSIN_KEY_NOC, targets: [{person: dora}]}", True),
+        ("{name: x, targets: [{team: network}]}", True),
+    ],
+)
+def test_a_level_that_nobody_is_on_is_a_fault(level: str, *, reaches: bool) -> None:
+    faults = [text for text, fault in found(policy(level, NOC)) if fault]
+    assert (faults == []) is reaches
+    assert reaches or faults[0].startswith("x pages nobody")
+
+
+def test_gaps_within_thirty_days_are_told() -> None:
+    told = [text for text, fault in found(policy(NOC)) if not fault]
+    assert "nobody is on call from 2026-03-02 03:00 UTC for 5 h, and 30 times more within 30 days" in told
+
+
+def test_experts_and_owners_that_nobody_knows_are_told() -> None:
+    told = found(policy(NOC, services="{checkout: {owner: paymets, experts: [zoe]}}"))
+    assert ("'zoe' is no team, schedule or person, so this expert is not called", False) in told
+    assert ("its owner 'paymets' is not in teams", False) in told
+
+
+def test_a_chain_without_any_key_is_a_fault() -> None:
+    people = "people: {cleo: {slack: U0CLEO}}\n"
+    told = found(policy("{name: cleo, targets: [{person: cleo}]}", people=people))
+    assert told[0] == ("no level, team or person has a PagerDuty key: nobody would ever be paged", True)
+
+
+@pytest.mark.parametrize(
+    ("level", "fault"),
+    [
+        ("{name: x, targets: [{person: anna}]}", "person: 'anna' is not in people; did you mean 'ana'?"),
+        ("{name: x, targets: [{schedule: paymets}]}", "'paymets' is not in schedules; did you mean 'payments'?"),
+        ("{name: x, targets: [{team: web}]}", "'web' is not in teams"),
+        ("{name: x, targets: [{person: ana, team: network}]}", "a target is one of person, schedule, team"),
+        ("{name: x, targets: [{}]}", "a target is one of person, schedule, team"),
+        ("{name: x}", "this level pages nobody; give it targets"),
+        ("{name: x, targets: [{persn: ana}]}", "unknown key; did you mean 'person'?"),
+    ],
+)
+def test_what_is_wrong_with_a_level_is_told_with_its_line(level: str, fault: str) -> None:
+    text = policy(level, NOC)
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if one.endswith(level))
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(text, "mine.yaml")
+    assert str(caught.value).startswith(f"mine.yaml:{line}: escalation.levels.0")
+    assert fault in str(caught.value)
+
+
+def test_a_service_cannot_name_a_chain_that_is_not_there() -> None:
+    with pytest.raises(PolicyError, match=r"services\.checkout\.escalation: 'paymets' is not in escalations"):
+        parse_policy(policy(NOC, services="{checkout: {escalation: paymets}}", people=PEOPLE), "mine.yaml")
