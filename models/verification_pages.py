@@ -22,11 +22,14 @@ from models.events import (
     IncidentReopened,
     IncidentResolved,
     LevelPaged,
+    NobodyOnCall,
     PageFailed,
+    PageHeld,
     PageReceived,
     SeverityChanged,
 )
 from models.findings import Case, Finding, FindingKind, SentRow, Terms, finding, when
+from models.page import Page
 from models.policy import Policy
 from models.state import Incident
 
@@ -36,7 +39,7 @@ IN_PROGRESS = timedelta(seconds=60)
 """How long what must follow may be under way: a report, a record on its topic, the lifecycle's next transaction."""
 ANSWERED_WITHIN = timedelta(hours=25)
 """Acknowledges and resolves are tried for 24 hours; what still waits then is given up by nobody."""
-_ANEW = frozenset({"opened", "reopened", "escalated", "severity raised"})
+_ANEW = frozenset({"opened", "reopened", "escalated", "severity raised", "business hours", "acknowledgement expired"})
 """Reasons for which the chain begins, or goes on, anew."""
 
 
@@ -59,10 +62,10 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
         if row.kind == DeliveryKind.PAGE:
             rows[row.ordinal or 0].append(row)
     found = [*_not_paged(case, log, terms.policy), *_repeated(case, log)]
-    pages = [told for told in log if isinstance(told.event, LevelPaged)]
-    for page in pages:
-        assert isinstance(page.event, LevelPaged)
-        found += _Page(case, page, page.event, log, terms).findings(rows.pop(page.event.ordinal, []))
+    for told in log:
+        for page in told.event.pages if isinstance(told.event, LevelPaged) else ():
+            if page.routing_key:  # else somebody is mentioned in Slack instead
+                found += _Page(case, told, page, log, terms).findings(rows.pop(page.ordinal, []))
     for strange in (row for several in rows.values() for row in several):
         message = "a page stands in the outbox that the log does not know"
         found.append(finding(case, FindingKind.PAGED_TWICE, message, _about(strange), strange.created_at))
@@ -71,7 +74,7 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
 
 def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Finding]:
     """What begins to be page-worthy pages in the very step that makes it so."""
-    paged = {told.signal_id for told in log if isinstance(told.event, LevelPaged)}
+    paged = {told.signal_id for told in log if isinstance(told.event, LevelPaged | PageHeld | NobodyOnCall)}
     last = {told.signal_id: told.after for told in log}
     for told in log:
         if told.signal_id not in paged and _begins_to_page(told, last[told.signal_id], policy):
@@ -98,14 +101,15 @@ def _repeated(case: Case, log: Sequence[Told]) -> Iterator[Finding]:
     for told in log:
         if not isinstance(told.event, LevelPaged):
             continue
-        page, count = told.event, count + 1
+        page = told.event
         if page.reason in _ANEW:
             seen.clear()
-        if page.step in seen or page.ordinal != count:
+        if page.step in seen or page.ordinal != count + 1:
             message = f"{page.level} was paged again ({page.reason}) for step {page.step}, as page {page.ordinal}"
             evidence = {"event": str(told.seq), "at": when(told.at)}
             yield finding(case, FindingKind.PAGED_TWICE, message, evidence, told.at)
         seen.add(page.step)
+        count += len(page.pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class _Page:
 
     case: Case
     told: Told
-    page: LevelPaged
+    page: Page
     log: Sequence[Told]
     terms: Terms
 
@@ -173,8 +177,8 @@ class _Page:
                 yield self._wrong(FindingKind.PAGE_UNTOLD, message, _about(row))
             return
         due = getattr(mine.event, "acknowledge_due", None)
-        current = mine.before.current_page if mine.before else None
-        waited_for = current is not None and current.ordinal == self.page.ordinal
+        current = mine.before.current_pages if mine.before else ()
+        waited_for = self.page.ordinal in {page.ordinal for page in current} and not any(it.received for it in current)
         if (waited_for and due is None) or (due is not None and due <= min(at, mine.at)):
             message = f"was delivered, but its clock did not start then: it ends {when(due)}"
             yield self._wrong(FindingKind.PAGE_UNTOLD, message, {**_about(row), "event": str(mine.seq)})

@@ -155,7 +155,7 @@ def test_what_is_no_mail_server(monkeypatch: pytest.MonkeyPatch, url: str) -> No
 def test_who_is_recorded_and_which_of_them_anybody_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = policy_in_force(read_settings()).policy
     assert set(whats_recorded(read_settings(), policy, os.environ)) == set(Provider) - {Provider.STATUSPAGE}
-    keys = {level.routing_key: "k" for level in policy.escalation.levels}
+    keys = dict.fromkeys(policy.escalation.routing_keys, "k")
     monkeypatch.setenv("TOCSIN_SMTP_URL", "smtp://tocsin:s%40cret@mail.example.test:587")
     with pytest.raises(SettingsError, match="set TOCSIN_EMAIL_FROM"):
         whats_recorded(read_settings(), policy, keys)
@@ -182,7 +182,7 @@ def test_every_provider_is_built_where_it_is_configured(monkeypatch: pytest.Monk
         raise AssertionError
 
     policy = policy_in_force(read_settings()).policy
-    keys = {level.routing_key: "k" for level in policy.escalation.levels}
+    keys = dict.fromkeys(policy.escalation.routing_keys, "k")
     monkeypatch.setenv("TOCSIN_SMTP_URL", "smtp://mail.example.test")
     monkeypatch.setenv("TOCSIN_EMAIL_FROM", "tocsin@example.test")
     monkeypatch.setenv("TOCSIN_TICKET_URL", "https://tickets.example.test/hook")
