@@ -18,6 +18,10 @@ Deadlines = Mapping[str, "Deadline"]
 ACKNOWLEDGE = "acknowledge"
 RECLASSIFY = "reclassify"
 STALE = "stale"
+UPDATE = "update"
+UPDATE_REMINDER = "update/reminder"
+PUBLICATION = "publication"
+"""The status page's entry grows old. POLICY 12."""
 POSTMORTEM = "postmortem"
 """Armed by the resolving transaction itself; answered by the review."""
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
+from models.coordination_events import CoordinationEvent
 from models.known_alerts import MutedAlert
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
 from models.signals import Stage, Via
@@ -239,6 +240,7 @@ Event = (
     | AlertsWentStale
     | IncidentResolved
     | DeadlinePassed
+    | CoordinationEvent
 )
 
 

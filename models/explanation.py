@@ -50,6 +50,8 @@ def consequences(severity: Severity, priority: Priority, policy: Policy) -> Iter
         yield f"{severity} stands on the status page"
     if within := policy.communication.update_within.get(severity):
         yield f"{severity} is updated every {describe(within)}"
+    if every := policy.communication.status_page_every.get(severity):
+        yield f"the public entry of {severity} is renewed every {describe(every)}"
 
 
 def about_service(name: str, policy: Policy) -> Iterator[str]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models import updates
+from models.coordination_events import PublicationOverdue, UpdateMissed, UpdateReminded
 from models.deadlines import POSTMORTEM
 from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
 from models.events import (
@@ -45,10 +47,6 @@ _URGENT = {
     _K.PAGE_FALLBACK: Urgency.PAGE,
     _K.REFRESH: Urgency.ROUTINE,
 }
-
-
-OURSELVES = "tocsin"
-"""The service of incidents about Tocsin itself (an alert could not be read), which are no news for customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +138,8 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
+        case UpdateReminded() | UpdateMissed() | PublicationOverdue():
+            yield from ((kind, message, None) for kind, message in updates.told(event, after, policy))
         case _:
             return
 
@@ -163,7 +163,7 @@ def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Tol
 
 
 def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
-    if incident.peak in policy.communication.status_page and incident.service != OURSELVES:
+    if incident.peak in policy.communication.status_page and incident.service != updates.OURSELVES:
         yield _K.PUBLICATION, Message(text), None
 
 
@@ -180,7 +180,6 @@ def _notice(text: str, by: str | None = None) -> _Told:
 def incident_facts(incident: Incident, policy: Policy, at: datetime) -> IncidentFacts:
     """What messages may tell about `incident` as of `at`."""
     entry = policy.services.get(incident.service)
-    update_within = policy.communication.update_within.get(incident.severity)
     return IncidentFacts(
         incident_id=incident.id,
         number=incident.number,
@@ -200,7 +199,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         acknowledged_by=incident.acknowledged_by,
         resolved_at=incident.resolved_at,
         resolved_by=incident.resolved_by,
-        next_update_due=at + update_within if update_within and incident.is_open else None,
+        next_update_due=incident.coordination.next_update_due,
         level=incident.pages[-1].level if incident.pages else None,
         firing=len(incident.firing),
         alerts=incident.alerts.count,

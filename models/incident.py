@@ -19,7 +19,7 @@ import uuid
 from datetime import datetime
 from typing import assert_never
 
-from models import escalation, incident_alerts
+from models import escalation, incident_alerts, updates
 from models.deadlines import ACKNOWLEDGE, RECLASSIFY, STALE
 from models.events import (
     Acknowledged,
@@ -56,6 +56,11 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
     """The events that follow from `signal` at `now` (UTC, never before the incident's last event); none when it is
     stale.
     """
+    events = _decided(incident, signal, policy, now)
+    return [*events, *updates.expected(incident, events, policy, now)]
+
+
+def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
     match signal:
         case AlertsReported():
             return incident_alerts.reported(incident, signal, policy, now)
@@ -150,6 +155,8 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
         return [passed, *_reclassified(incident, policy, now)]
     if signal.name == STALE:
         return [passed, AlertsWentStale(stale_due=now + policy.stale_after)]
+    if signal.name in updates.CLOCKS:
+        return [passed, *updates.reached(incident, signal.name, policy, now)]
     return [passed]
 
 

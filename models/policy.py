@@ -74,6 +74,10 @@ class Communication(Section):
     incident_channels: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     status_page: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
     update_within: dict[Severity, Duration] = Field(default_factory=dict)
+    remind_before_update: Duration = timedelta(minutes=5)
+    """At most half of the time that an update may take."""
+    status_page_every: dict[Severity, Duration] = Field(default_factory=dict)
+    """How old the public entry of an open incident may grow."""
 
 
 class ReviewRules(Section):

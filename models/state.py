@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
+from models import coordination
+from models.coordination import Coordination
+from models.coordination_events import PublicationOverdue, UpdateExpected, UpdateMissed, UpdateReminded
 from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
@@ -92,6 +95,7 @@ class Incident:
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
+    coordination: Coordination = field(default_factory=Coordination)
 
     @property
     def is_open(self) -> bool:
@@ -203,6 +207,9 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):
             return _disarm(incident, name)
+        case UpdateExpected() | UpdateReminded() | UpdateMissed() | PublicationOverdue():
+            told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
+            return _scheduled(told, coordination.clocks(event))
         case IncidentOpened():
             message = "incident_opened in the middle of a log"
             raise CorruptLogError(message)
@@ -218,6 +225,13 @@ def _arm(incident: Incident, name: str, due_at: datetime) -> Incident:
 def _disarm(incident: Incident, *names: str) -> Incident:
     kept = {name: deadline for name, deadline in incident.deadlines.items() if name not in names}
     return replace(incident, deadlines=kept)
+
+
+def _scheduled(incident: Incident, clocks: Mapping[str, datetime | None]) -> Incident:
+    """Arms what has an instant and disarms the rest."""
+    for name, due_at in clocks.items():
+        incident = _disarm(incident, name) if due_at is None else _arm(incident, name, due_at)
+    return incident
 
 
 def _joined(incident: Incident, event: AlertsJoined) -> Incident:
@@ -249,8 +263,9 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         resolved_at=at,
         resolved_by=event.by,
         reopen_until=event.reopen_until,
+        coordination=incident.coordination.resolved(),
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE)
+    quiet = _disarm(resolved, ACKNOWLEDGE, RECLASSIFY, STALE, *coordination.CLOCKS)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

@@ -80,6 +80,8 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
         ("acknowledged", _by(one.acknowledged_by, when(one.acknowledged_at))),
         ("resolved", _by(one.resolved_by, when(one.resolved_at))),
         ("last update", when(one.last_update_at) if one.last_update_at else ""),
+        ("next update", when(one.next_update_due) if one.next_update_due else ""),
+        ("missed updates", one.updates_missed or ""),
         *((f"page {page.ordinal}", _page(page)) for page in one.pages),
         *((f"due: {due.name}", when(due.due_at)) for due in one.deadlines),
         *one.links.items(),

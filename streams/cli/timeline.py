@@ -93,4 +93,13 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "alerts_went_stale": lambda event: f"nobody has mentioned them since before {_at(event['stale_due'])}",
     "incident_resolved": _resolved,
     "deadline_passed": lambda event: str(event["name"]),
+    "update_expected": lambda event: (
+        f"the next update by {_at(event['update_due'])}" if event["update_due"] else "no update is due any more"
+    ),
+    "update_reminded": lambda event: f"of the update that is due at {_at(event['update_due'])}",
+    "update_missed": lambda event: (
+        f"due at {_at(event['was_due'])}, {event['missed']} in a row"
+        + (f"; {event['level']} is told" if event["level"] else "")
+    ),
+    "publication_overdue": lambda event: f"the public entry is old; looked at again at {_at(event['publication_due'])}",
 }

@@ -1,0 +1,49 @@
+"""Events of how people work together on an incident: updates that are due. Facts like those of models/events.py,
+whose union they belong to; what they change: models/coordination.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateExpected:
+    """By when the next update is due, and the status page's; None where the policy wants none. POLICY 12."""
+
+    kind: Literal["update_expected"] = "update_expected"
+    reminder_due: datetime | None
+    update_due: datetime | None
+    publication_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateReminded:
+    """Those who work on it were reminded of the update that is due soon."""
+
+    kind: Literal["update_reminded"] = "update_reminded"
+    update_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMissed:
+    """An update did not come. `missed` counts those in a row, `level` was told of it, `update_due` is the next."""
+
+    kind: Literal["update_missed"] = "update_missed"
+    missed: int
+    was_due: datetime
+    level: str
+    update_due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationOverdue:
+    """The status page has said nothing new for too long; looked at again at `publication_due`."""
+
+    kind: Literal["publication_overdue"] = "publication_overdue"
+    publication_due: datetime
+
+
+CoordinationEvent = UpdateExpected | UpdateReminded | UpdateMissed | PublicationOverdue
