@@ -1,24 +1,28 @@
 """How people work together on an incident: the part of its state that is about them. Pure: `evolve` folds events,
-`clocks` says which deadlines they arm; what they follow from: models/updates.py.
+`clocks` says which deadlines they arm; what they follow from: models/updates.py, models/roles.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
 from models.coordination_events import (
+    CommanderExpected,
+    CommanderMissing,
     CoordinationEvent,
     PublicationOverdue,
+    RoleAssigned,
     UpdateExpected,
     UpdateMissed,
     UpdateReminded,
 )
-from models.deadlines import PUBLICATION, UPDATE, UPDATE_REMINDER
+from models.deadlines import COMMANDER, PUBLICATION, UPDATE, UPDATE_REMINDER
+from models.role import Role
 
-CLOCKS = frozenset({UPDATE, UPDATE_REMINDER, PUBLICATION})
+CLOCKS = frozenset({UPDATE, UPDATE_REMINDER, PUBLICATION, COMMANDER})
 """The deadlines that stop when the incident is resolved."""
 
 
@@ -30,10 +34,14 @@ class Coordination:
     """None where the policy wants no updates. POLICY 12."""
     updates_missed: int = 0
     """In a row."""
+    roles: Mapping[Role, str] = field(default_factory=dict)
+    """Who has which. POLICY 15."""
+    commander_asked: int = 0
+    """How often it was said that nobody leads."""
 
     def resolved(self) -> Coordination:
         """Nothing is expected any more."""
-        return replace(self, next_update_due=None, updates_missed=0)
+        return replace(self, next_update_due=None, updates_missed=0, commander_asked=0)
 
 
 def evolve(known: Coordination, event: CoordinationEvent) -> Coordination:
@@ -45,6 +53,13 @@ def evolve(known: Coordination, event: CoordinationEvent) -> Coordination:
             return replace(known, next_update_due=due, updates_missed=missed)
         case UpdateReminded() | PublicationOverdue():
             return known
+        case RoleAssigned(role=role, person=person):
+            others = {other: name for other, name in known.roles.items() if other is not role}
+            return replace(known, roles=others if person is None else {**others, role: person})
+        case CommanderExpected():
+            return replace(known, commander_asked=0)
+        case CommanderMissing(asked=asked):
+            return replace(known, commander_asked=asked)
         case _:
             assert_never(event)
 
@@ -60,5 +75,9 @@ def clocks(event: CoordinationEvent) -> Mapping[str, datetime | None]:
             return {UPDATE: due}
         case PublicationOverdue(publication_due=due):
             return {PUBLICATION: due}
+        case RoleAssigned(role=role, person=person):
+            return {COMMANDER: None} if role is Role.INCIDENT_COMMANDER and person is not None else {}
+        case CommanderExpected(commander_due=due) | CommanderMissing(commander_due=due):
+            return {COMMANDER: due}
         case _:
             assert_never(event)

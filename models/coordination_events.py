@@ -1,5 +1,5 @@
-"""Events of how people work together on an incident: updates that are due. Facts like those of models/events.py,
-whose union they belong to; what they change: models/coordination.py.
+"""Events of how people work together on an incident: updates that are due, and roles. Facts like those of
+models/events.py, whose union they belong to; what they change: models/coordination.py.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from models.role import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +48,40 @@ class PublicationOverdue:
     publication_due: datetime
 
 
-CoordinationEvent = UpdateExpected | UpdateReminded | UpdateMissed | PublicationOverdue
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleAssigned:
+    """Somebody took a role, or was given it; `person` is None when whoever had it was released. POLICY 15."""
+
+    kind: Literal["role_assigned"] = "role_assigned"
+    role: Role
+    person: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommanderExpected:
+    """By when somebody has to lead; None where the policy wants nobody."""
+
+    kind: Literal["commander_expected"] = "commander_expected"
+    commander_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommanderMissing:
+    """Nobody leads. `asked` counts, `level` was told of it, and it is asked again at `commander_due`, or never."""
+
+    kind: Literal["commander_missing"] = "commander_missing"
+    asked: int
+    level: str
+    commander_due: datetime | None
+
+
+CoordinationEvent = (
+    UpdateExpected
+    | UpdateReminded
+    | UpdateMissed
+    | PublicationOverdue
+    | RoleAssigned
+    | CommanderExpected
+    | CommanderMissing
+)

@@ -22,6 +22,8 @@ UPDATE = "update"
 UPDATE_REMINDER = "update/reminder"
 PUBLICATION = "publication"
 """The status page's entry grows old. POLICY 12."""
+COMMANDER = "commander"
+"""Somebody has to lead. POLICY 15."""
 POSTMORTEM = "postmortem"
 """Armed by the resolving transaction itself; answered by the review."""
 

@@ -115,6 +115,8 @@ class IncidentFacts:
     """True when the incident has a Slack channel of its own."""
     component: str | None = None
     """Of the status page; the service where the catalogue names none."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who has which role, by its name. POLICY 15."""
 
 
 @dataclass(frozen=True, slots=True)

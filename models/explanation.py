@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.coordination_events import RoleAssigned
 from models.events import (
     Acknowledged,
     IncidentOpened,
@@ -98,6 +99,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
         case Acknowledged(by=by, via=via):
             yield f"acknowledged by {by} ({via})"
+        case RoleAssigned(role=role, person=person, by=by):
+            yield f"{person or 'nobody'} became {role.words} ({by})"
         case IncidentResolved(by=by, note=note, postmortem_due=due):
             yield f"resolved by {by}" + (f": {note}" if note else "")
             if due is not None:

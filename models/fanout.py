@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import updates
-from models.coordination_events import PublicationOverdue, UpdateMissed, UpdateReminded
+from models import roles, updates
+from models.coordination_events import CommanderMissing, PublicationOverdue, RoleAssigned, UpdateMissed, UpdateReminded
 from models.deadlines import POSTMORTEM
 from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
 from models.events import (
@@ -138,10 +138,23 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
-        case UpdateReminded() | UpdateMissed() | PublicationOverdue():
-            yield from ((kind, message, None) for kind, message in updates.told(event, after, policy))
+        case UpdateReminded() | UpdateMissed() | PublicationOverdue() | RoleAssigned() | CommanderMissing():
+            yield from _coordinated(event, after, policy)
         case _:
             return
+
+
+def _coordinated(
+    event: updates.Nudge | RoleAssigned | CommanderMissing, after: Incident, policy: Policy
+) -> Iterator[_Told]:
+    match event:
+        case RoleAssigned() | CommanderMissing():
+            told = roles.told(event, after, policy)
+        case _:
+            told = updates.told(event, after, policy)
+    yield from ((kind, message, None) for kind, message in told)
+    if isinstance(event, RoleAssigned | UpdateMissed):  # shown in what is edited in place
+        yield _REFRESH
 
 
 def _introduced(incident: Incident, policy: Policy) -> Iterator[_Told]:
@@ -207,6 +220,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,
         component=entry.component if entry else None,
+        roles={str(role): person for role, person in incident.coordination.roles.items()},
     )
 
 

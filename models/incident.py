@@ -19,8 +19,8 @@ import uuid
 from datetime import datetime
 from typing import assert_never
 
-from models import escalation, incident_alerts, updates
-from models.deadlines import ACKNOWLEDGE, RECLASSIFY, STALE
+from models import escalation, incident_alerts, roles, updates
+from models.deadlines import ACKNOWLEDGE, COMMANDER, RECLASSIFY, STALE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -43,6 +43,7 @@ from models.signals import (
     IncidentDeclared,
     PathProbed,
     ResolveRequested,
+    RoleRequested,
     SeverityRequested,
     Signal,
     UpdateRequested,
@@ -57,7 +58,8 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
     stale.
     """
     events = _decided(incident, signal, policy, now)
-    return [*events, *updates.expected(incident, events, policy, now)]
+    followed = (roles.followed(incident, events, policy, now), updates.expected(incident, events, policy, now))
+    return [*events, *(event for part in followed for event in part)]
 
 
 def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
@@ -77,7 +79,12 @@ def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: dat
                 else escalation.reported(_open(incident), signal, policy, now)
             )
         case (
-            AcknowledgeRequested() | EscalateRequested() | ResolveRequested() | UpdateRequested() | SeverityRequested()
+            AcknowledgeRequested()
+            | EscalateRequested()
+            | ResolveRequested()
+            | UpdateRequested()
+            | SeverityRequested()
+            | RoleRequested()
         ):
             return [] if _is_stale(incident, signal.incident_id) else _command(_open(incident), signal, policy, now)
         case _:
@@ -107,7 +114,12 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
 
 def _command(
     incident: Incident,
-    signal: AcknowledgeRequested | EscalateRequested | ResolveRequested | UpdateRequested | SeverityRequested,
+    signal: AcknowledgeRequested
+    | EscalateRequested
+    | ResolveRequested
+    | UpdateRequested
+    | SeverityRequested
+    | RoleRequested,
     policy: Policy,
     now: datetime,
 ) -> list[Event]:
@@ -140,6 +152,8 @@ def _command(
             paged = ACKNOWLEDGE in incident.deadlines or (incident.current_page and policy.pages(incident.priority))
             waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
+        case RoleRequested():
+            return roles.assigned(incident, signal)
         case _:
             assert_never(signal)
 
@@ -157,6 +171,8 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
         return [passed, AlertsWentStale(stale_due=now + policy.stale_after)]
     if signal.name in updates.CLOCKS:
         return [passed, *updates.reached(incident, signal.name, policy, now)]
+    if signal.name == COMMANDER:
+        return [passed, *roles.reached(incident, policy, now)]
     return [passed]
 
 

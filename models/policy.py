@@ -15,6 +15,7 @@ from models.classification_rules import ClassificationRules
 from models.oncall.names import check_names
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.policy_fields import Duration, Name, Section
+from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
@@ -80,6 +81,28 @@ class Communication(Section):
     """How old the public entry of an open incident may grow."""
 
 
+class RoleRule(Section):
+    """Who takes a role by itself, in incidents of these severities."""
+
+    severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
+    person: Name
+
+
+class RoleRules(Section):
+    """Who takes which role, and how soon somebody has to lead. POLICY 15."""
+
+    commander_within: dict[Severity, Duration] = Field(default_factory=dict)
+    incident_commander: RoleRule | None = None
+    primary_resolver: RoleRule | None = None
+    communications_lead: RoleRule | None = None
+    subject_matter_expert: RoleRule | None = None
+    scribe: RoleRule | None = None
+
+    def assigned(self) -> list[tuple[Role, RoleRule]]:
+        """The roles that the policy gives to somebody."""
+        return [(role, rule) for role in Role if (rule := getattr(self, role)) is not None]
+
+
 class ReviewRules(Section):
     """Postmortems and action items. POLICY 22, 24."""
 
@@ -120,6 +143,7 @@ class Policy(Section):
     escalation: Escalation
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
+    roles: RoleRules = RoleRules()
     people: dict[str, Person] = Field(default_factory=dict)
     teams: dict[str, Team] = Field(default_factory=dict)
     schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)
@@ -151,6 +175,10 @@ class Policy(Section):
     @model_validator(mode="after")
     def _names_somebody(self) -> Policy:
         check_names(self.people, self.teams, self.schedules, self.calendars)
+        for role, rule in self.roles.assigned():
+            if rule.person not in self.people:
+                message = f"roles.{role}: nobody is called {rule.person!r} in people; add them there"
+                raise ValueError(message)
         return self
 
     def acknowledgement_clock(self, severity: Severity, priority: Priority) -> timedelta | None:

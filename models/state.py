@@ -16,7 +16,15 @@ from typing import Literal, assert_never
 
 from models import coordination
 from models.coordination import Coordination
-from models.coordination_events import PublicationOverdue, UpdateExpected, UpdateMissed, UpdateReminded
+from models.coordination_events import (
+    CommanderExpected,
+    CommanderMissing,
+    PublicationOverdue,
+    RoleAssigned,
+    UpdateExpected,
+    UpdateMissed,
+    UpdateReminded,
+)
 from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
@@ -207,7 +215,15 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):
             return _disarm(incident, name)
-        case UpdateExpected() | UpdateReminded() | UpdateMissed() | PublicationOverdue():
+        case (
+            UpdateExpected()
+            | UpdateReminded()
+            | UpdateMissed()
+            | PublicationOverdue()
+            | RoleAssigned()
+            | CommanderExpected()
+            | CommanderMissing()
+        ):
             told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
             return _scheduled(told, coordination.clocks(event))
         case IncidentOpened():

@@ -15,6 +15,7 @@ from models.deadlines import PUBLICATION, UPDATE, UPDATE_REMINDER
 from models.deliveries import DeliveryKind, Message
 from models.events import Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged, UpdatePosted
 from models.policy import Policy
+from models.role import Role
 from models.severity import describe
 from models.state import Incident
 
@@ -84,18 +85,23 @@ def told(event: Nudge, incident: Incident, policy: Policy) -> Iterator[tuple[Del
     match event:
         case UpdateReminded(update_due=due):
             text = f"The next update is due at {due:%H:%M} UTC: `tocsin update {incident.number} …`"
-            yield DeliveryKind.NOTICE, addressed(text, incident.taken_by, policy)
+            yield DeliveryKind.NOTICE, addressed(text, leading(incident), policy)
         case PublicationOverdue():
             every = policy.communication.status_page_every.get(incident.severity)
             old = describe(every) if every else "a while"
             text = f"The public entry has said nothing new for {old}: `tocsin update {incident.number} …`"
-            yield DeliveryKind.NOTICE, addressed(text, incident.taken_by, policy)
+            yield DeliveryKind.NOTICE, addressed(text, leading(incident), policy)
         case UpdateMissed(missed=missed, was_due=was_due, level=level):
             text = f"{incident.number} ({incident.severity}, {incident.title[:200]}): the update due at {was_due:%H:%M}"
             text += " UTC is missing" if missed == 1 else f" UTC is missing, the {nth(missed)} in a row"
-            by = f" {incident.taken_by} has it." if incident.taken_by and level else ""
+            by = f" {leading(incident)} has it." if leading(incident) and level else ""
             text += f".{by} Post one with `tocsin update {incident.number} …`"
-            yield DeliveryKind.REMINDER, addressed(text, level or incident.taken_by, policy, everybody=incident)
+            yield DeliveryKind.REMINDER, addressed(text, level or leading(incident), policy, everybody=incident)
+
+
+def leading(incident: Incident) -> str | None:
+    """Who has to see to it: the commander, else who took it last."""
+    return incident.coordination.roles.get(Role.INCIDENT_COMMANDER) or incident.taken_by
 
 
 def addressed(text: str, name: str | None, policy: Policy, *, everybody: Incident | None = None) -> Message:

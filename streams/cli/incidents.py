@@ -78,6 +78,7 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
         ("started", when(one.started_at)),
         ("opened", when(one.opened_at)),
         ("acknowledged", _by(one.acknowledged_by, when(one.acknowledged_at))),
+        *((role.replace("_", " "), person) for role, person in one.roles.items()),
         ("resolved", _by(one.resolved_by, when(one.resolved_at))),
         ("last update", when(one.last_update_at) if one.last_update_at else ""),
         ("next update", when(one.next_update_due) if one.next_update_due else ""),

@@ -101,5 +101,14 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
         f"due at {_at(event['was_due'])}, {event['missed']} in a row"
         + (f"; {event['level']} is told" if event["level"] else "")
     ),
+    "role_assigned": lambda event: (
+        f"{event['person'] or 'nobody'} is {event['role'].replace('_', ' ')}, by {event['by']}"
+    ),
+    "commander_expected": lambda event: (
+        f"by {_at(event['commander_due'])}" if event["commander_due"] else "none is needed any more"
+    ),
+    "commander_missing": lambda event: (
+        f"nobody leads, said {event['asked']} times" + (f"; {event['level']} is told" if event["level"] else "")
+    ),
     "publication_overdue": lambda event: f"the public entry is old; looked at again at {_at(event['publication_due'])}",
 }

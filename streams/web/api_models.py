@@ -73,6 +73,7 @@ class IncidentView(BaseModel):
     last_update_at: datetime | None
     next_update_due: datetime | None
     updates_missed: int
+    roles: Mapping[str, str]
     level: str | None
     alerts: int
     firing: int
@@ -86,6 +87,7 @@ class IncidentView(BaseModel):
             **{name: getattr(incident, name) for name in _SAME},
             next_update_due=incident.coordination.next_update_due,
             updates_missed=incident.coordination.updates_missed,
+            roles=incident.coordination.roles,
             level=incident.pages[-1].level if incident.pages else None,
             alerts=incident.alerts.count,
             firing=len(incident.firing),
@@ -96,7 +98,7 @@ class IncidentView(BaseModel):
         )
 
 
-_OWN = {"next_update_due", "updates_missed", "level", "alerts", "firing", "pages", "deadlines"}
+_OWN = {"next_update_due", "updates_missed", "roles", "level", "alerts", "firing", "pages", "deadlines"}
 _SAME = set(IncidentView.model_fields) - _OWN
 
 

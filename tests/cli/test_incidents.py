@@ -31,6 +31,9 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     )
     assert "updated (identified)" in operator.gets("update", "001", "It is the cache", "--stage", "identified")
     assert f"{number('001')} is now SEV2/" in operator.gets("severity", "001", "sev2", "--reason", "partly")
+    assert operator.gets("assign", "001", "scribe", "bob") == f"{number('001')}: bob is scribe.\n"
+    assert "nobody is scribe" in operator.gets("assign", "001", "scribe", "--release")
+    assert "say --release" in operator.fails(2, "assign", "001", "scribe")
     assert "Its postmortem is due" in operator.gets("resolve", "001", "--note", "cache restarted")
     assert "was resolved by alice" in operator.gets("resolve", "001")
     assert "so this was not done" in operator.fails(1, "update", "001", "It is the cache after all")

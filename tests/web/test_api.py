@@ -48,6 +48,8 @@ async def test_an_alert_is_acknowledged_followed_and_resolved(sender: Client, ap
     assert (await api.post(f"{here}/severity", json=lowered)).json()["incident"]["severity"] == "SEV2"
     paged = (await api.post(f"{here}/escalate", json={"level": "manager", "by": "alice"})).json()["incident"]
     assert (paged["level"], paged["status"]) == ("manager", "triggered")
+    led = (await api.post(f"{here}/roles", json={"role": "incident_commander", "person": "bob", "by": "alice"})).json()
+    assert led["incident"]["roles"] == {"primary_resolver": "alice", "incident_commander": "bob"}
     over = (await api.post(f"{here}/resolve", json={"by": "alice", "note": "rolled back"})).json()["incident"]
     assert (over["status"], over["resolved_by"], over["firing"]) == ("resolved", "alice", 1)
 
