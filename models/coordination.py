@@ -1,5 +1,5 @@
 """How people work together on an incident: the part of its state that is about them. Pure: `evolve` folds events,
-`clocks` says which deadlines they arm; what they follow from: models/updates.py, models/roles.py.
+`clocks` says which deadlines they arm; what they follow from: models/updates.py, roles.py, ticks.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import assert_never
 
 from models.coordination_events import (
+    ChecklistStepTicked,
+    ChecklistStepUnticked,
     CommanderExpected,
     CommanderMissing,
     CoordinationEvent,
@@ -38,6 +40,8 @@ class Coordination:
     """Who has which. POLICY 15."""
     commander_asked: int = 0
     """How often it was said that nobody leads."""
+    ticked: Mapping[int, str] = field(default_factory=dict)
+    """Who did which step of the checklist. POLICY 20."""
 
     def resolved(self) -> Coordination:
         """Nothing is expected any more."""
@@ -60,6 +64,10 @@ def evolve(known: Coordination, event: CoordinationEvent) -> Coordination:
             return replace(known, commander_asked=0)
         case CommanderMissing(asked=asked):
             return replace(known, commander_asked=asked)
+        case ChecklistStepTicked(step=step, by=by):
+            return replace(known, ticked={**known.ticked, step: by})
+        case ChecklistStepUnticked(step=step):
+            return replace(known, ticked={other: by for other, by in known.ticked.items() if other != step})
         case _:
             assert_never(event)
 
@@ -79,5 +87,7 @@ def clocks(event: CoordinationEvent) -> Mapping[str, datetime | None]:
             return {COMMANDER: None} if role is Role.INCIDENT_COMMANDER and person is not None else {}
         case CommanderExpected(commander_due=due) | CommanderMissing(commander_due=due):
             return {COMMANDER: due}
+        case ChecklistStepTicked() | ChecklistStepUnticked():
+            return {}
         case _:
             assert_never(event)

@@ -1,4 +1,4 @@
-"""Events of how people work together on an incident: updates that are due, and roles. Facts like those of
+"""Events of how people work together on an incident: updates, roles, checklists. Facts like those of
 models/events.py, whose union they belong to; what they change: models/coordination.py.
 """
 
@@ -76,6 +76,27 @@ class CommanderMissing:
     commander_due: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistStepTicked:
+    """Somebody has done a step of the incident's checklist. POLICY 20."""
+
+    kind: Literal["checklist_step_ticked"] = "checklist_step_ticked"
+    step: int
+    phase: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistStepUnticked:
+    """It was not done after all."""
+
+    kind: Literal["checklist_step_unticked"] = "checklist_step_unticked"
+    step: int
+    text: str
+    by: str
+
+
 CoordinationEvent = (
     UpdateExpected
     | UpdateReminded
@@ -84,4 +105,6 @@ CoordinationEvent = (
     | RoleAssigned
     | CommanderExpected
     | CommanderMissing
+    | ChecklistStepTicked
+    | ChecklistStepUnticked
 )

@@ -12,10 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import roles, updates
-from models.coordination_events import CommanderMissing, PublicationOverdue, RoleAssigned, UpdateMissed, UpdateReminded
+from models import announcements, ticks
+from models.coordination_events import CoordinationEvent
 from models.deadlines import POSTMORTEM
-from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.deliveries import (
+    PROVIDER_OF,
+    ChecklistFacts,
+    Delivery,
+    DeliveryKind,
+    IncidentFacts,
+    Message,
+    PageFacts,
+    Urgency,
+)
 from models.events import (
     Acknowledged,
     AlertsJoined,
@@ -37,6 +46,7 @@ from models.review import Review
 from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
 from models.state import Incident
+from models.updates import OURSELVES
 
 _K = DeliveryKind
 _Told = tuple[DeliveryKind, Message | None, Page | None]
@@ -90,6 +100,10 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: _Told)
 
 def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
     event, before = change.event, change.before
+    if isinstance(event, CoordinationEvent):
+        for kind, words in announcements.told(event, after, policy):
+            yield _REFRESH if kind is _K.REFRESH else (kind, words, None)
+        return
     match event:
         case IncidentOpened():
             yield from _introduced(after, policy)
@@ -138,23 +152,8 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[_Told]:  
             yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
-        case UpdateReminded() | UpdateMissed() | PublicationOverdue() | RoleAssigned() | CommanderMissing():
-            yield from _coordinated(event, after, policy)
         case _:
             return
-
-
-def _coordinated(
-    event: updates.Nudge | RoleAssigned | CommanderMissing, after: Incident, policy: Policy
-) -> Iterator[_Told]:
-    match event:
-        case RoleAssigned() | CommanderMissing():
-            told = roles.told(event, after, policy)
-        case _:
-            told = updates.told(event, after, policy)
-    yield from ((kind, message, None) for kind, message in told)
-    if isinstance(event, RoleAssigned | UpdateMissed):  # shown in what is edited in place
-        yield _REFRESH
 
 
 def _introduced(incident: Incident, policy: Policy) -> Iterator[_Told]:
@@ -176,7 +175,7 @@ def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[_Tol
 
 
 def _published(incident: Incident, policy: Policy, text: str) -> Iterator[_Told]:
-    if incident.peak in policy.communication.status_page and incident.service != updates.OURSELVES:
+    if incident.peak in policy.communication.status_page and incident.service != OURSELVES:
         yield _K.PUBLICATION, Message(text), None
 
 
@@ -220,8 +219,17 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,
         component=entry.component if entry else None,
+        checklist=_checklist(incident, policy),
         roles={str(role): person for role, person in incident.coordination.roles.items()},
     )
+
+
+def _checklist(incident: Incident, policy: Policy) -> ChecklistFacts | None:
+    known = ticks.progress(incident, policy)
+    if known is None:
+        return None
+    ahead = known.next.text if known.next else ""
+    return ChecklistFacts(known.name, len(known.ticked), len(known.steps), ahead)
 
 
 def review_deliveries(seq: int, event: ReviewEvent, review: Review, policy: Policy) -> list[Delivery]:

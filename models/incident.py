@@ -19,7 +19,7 @@ import uuid
 from datetime import datetime
 from typing import assert_never
 
-from models import escalation, incident_alerts, roles, updates
+from models import escalation, incident_alerts, roles, ticks, updates
 from models.deadlines import ACKNOWLEDGE, COMMANDER, RECLASSIFY, STALE
 from models.events import (
     Acknowledged,
@@ -37,6 +37,7 @@ from models.severity import Classification, Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
+    ChecklistTickRequested,
     DeadlineReached,
     DeliveryReported,
     EscalateRequested,
@@ -70,6 +71,9 @@ def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: dat
             return [] if incident is not None and incident.is_open else _declared(incident, signal, policy, now)
         case PathProbed():
             return []
+        case ChecklistTickRequested():
+            known = incident is not None and incident.id == signal.incident_id  # also after its end
+            return [*ticks.ticked(_open(incident), signal, policy)] if known else []
         case DeadlineReached():
             return [] if incident is None else _deadline(incident, signal, policy, now)
         case DeliveryReported():

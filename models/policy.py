@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
 from models.oncall.names import check_names
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
-from models.policy_fields import Duration, Name, Section
+from models.policy_fields import Duration, Name, Section, Slug
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
@@ -144,6 +145,8 @@ class Policy(Section):
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
     roles: RoleRules = RoleRules()
+    checklists: dict[Slug, Checklist] = Field(default_factory=dict)
+    """By the names that the kinds of incident refer to. POLICY 20."""
     people: dict[str, Person] = Field(default_factory=dict)
     teams: dict[str, Team] = Field(default_factory=dict)
     schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)

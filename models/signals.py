@@ -140,6 +140,15 @@ class RoleRequested(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistTickRequested(Command):
+    """Somebody has done a step of the checklist (numbered from 1), or takes that back. POLICY 20."""
+
+    kind: Literal["checklist_tick_requested"] = "checklist_tick_requested"
+    step: int
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineReached(AnySignal):
     """A deadline of the ledger came due."""
 
@@ -183,6 +192,7 @@ Signal = (
     | DeliveryReported
     | PathProbed
     | RoleRequested
+    | ChecklistTickRequested
 )
 
 

@@ -16,15 +16,7 @@ from typing import Literal, assert_never
 
 from models import coordination
 from models.coordination import Coordination
-from models.coordination_events import (
-    CommanderExpected,
-    CommanderMissing,
-    PublicationOverdue,
-    RoleAssigned,
-    UpdateExpected,
-    UpdateMissed,
-    UpdateReminded,
-)
+from models.coordination_events import CoordinationEvent
 from models.deadlines import ACKNOWLEDGE, POSTMORTEM, RECLASSIFY, STALE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
@@ -168,6 +160,9 @@ def _opened(event: IncidentOpened, at: datetime) -> Incident:
 
 
 def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa: C901, PLR0911, PLR0912 (one arm per event is the point)
+    if isinstance(event, CoordinationEvent):
+        told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
+        return _scheduled(told, coordination.clocks(event))
     match event:
         case AlertsJoined():
             return _joined(incident, event)
@@ -215,17 +210,6 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):
             return _disarm(incident, name)
-        case (
-            UpdateExpected()
-            | UpdateReminded()
-            | UpdateMissed()
-            | PublicationOverdue()
-            | RoleAssigned()
-            | CommanderExpected()
-            | CommanderMissing()
-        ):
-            told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
-            return _scheduled(told, coordination.clocks(event))
         case IncidentOpened():
             message = "incident_opened in the middle of a log"
             raise CorruptLogError(message)

@@ -26,6 +26,7 @@ from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
+    ChecklistTickRequested,
     EscalateRequested,
     IncidentDeclared,
     ResolveRequested,
@@ -153,6 +154,9 @@ class World:
 
     def assign(self, role: Role, person: str | None, by: str = "ana") -> None:
         self._command(RoleRequested, by=by, role=role, person=person)
+
+    def tick(self, step: int, *, done: bool = True, by: str = "ana") -> None:
+        self._command(ChecklistTickRequested, by=by, step=step, done=done)
 
     def declare(self, severity: Severity = Severity.SEV1, by: str = "ana", key: str | None = None) -> None:
         key = key or f"declared/{uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""`tocsin assign`: who has which role in an incident."""
+"""`tocsin assign` and `tocsin checklist`: who has which role in an incident, and what is done already."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from models.role import Role
-from streams.cli.client import By
-from streams.cli.commands import give, too_late
+from streams.cli.client import By, connect, read
+from streams.cli.commands import give, settled, too_late
 from streams.cli.edge import Code, Fault
-from streams.cli.numbers import Number
-from streams.cli.output import AsJson, say
+from streams.cli.numbers import Number, whole_number
+from streams.cli.output import AsJson, say, say_json, say_table
+from streams.web.api_coordination import ChecklistView
 
 
 def assign(
@@ -32,6 +33,34 @@ def assign(
         say(done if answer.changed else too_late(one))
 
 
+def checklist(
+    number: Number,
+    *,
+    tick: Annotated[list[int] | None, typer.Option(min=1, help="This step is done. May be repeated.")] = None,
+    untick: Annotated[list[int] | None, typer.Option(min=1, help="This step is not done after all.")] = None,
+    by: By,
+    as_json: AsJson = False,
+) -> None:
+    """Shows what is to be done in an incident of this kind, and ticks off what is done."""
+    steps = [*((step, True) for step in tick or ()), *((step, False) for step in untick or ())]
+    with connect() as client:
+        whole = whole_number(client, number)
+        for step, done in steps:
+            settled(
+                client.post("incidents", whole, "checklist", body={"step": step, "done": done, "by": by}), as_json=False
+            )
+        answer = client.get("incidents", whole, "checklist")
+    if as_json:
+        say_json(answer)
+        return
+    known = read(ChecklistView, answer)
+    if known.name:
+        say(f"{known.number}, checklist {known.name}: {known.done} of {len(known.steps)} done")
+    rows = [(step.number, step.phase, step.ticked_by or "-", step.text) for step in known.steps]
+    say_table(("step", "phase", "done by", "what"), rows, "No checklist belongs to this kind of incident.", whole=True)
+
+
 def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command()(assign)
+    """Adds the commands to the command line."""
+    for command in (assign, checklist):
+        app.command()(command)

@@ -110,5 +110,7 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "commander_missing": lambda event: (
         f"nobody leads, said {event['asked']} times" + (f"; {event['level']} is told" if event["level"] else "")
     ),
+    "checklist_step_ticked": lambda event: f"{event['step']}. {event['text']} ({event['phase']}), by {event['by']}",
+    "checklist_step_unticked": lambda event: f"{event['step']}. {event['text']}, not done after all, by {event['by']}",
     "publication_overdue": lambda event: f"the public entry is old; looked at again at {_at(event['publication_due'])}",
 }

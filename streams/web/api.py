@@ -20,7 +20,6 @@ from models.signals import (
     EscalateRequested,
     IncidentDeclared,
     ResolveRequested,
-    RoleRequested,
     SeverityRequested,
     Signal,
     UpdateRequested,
@@ -199,12 +198,6 @@ async def update(order: TheOrder, asked: requests.Update) -> api.CommandAnswer |
 async def change_severity(order: TheOrder, asked: requests.ChangeSeverity) -> api.CommandAnswer | Response:
     """Up or down, recorded with who and why. POLICY 6."""
     return await order.give(SeverityRequested, asked)
-
-
-@router.post("/incidents/{number}/roles", response_model=api.CommandAnswer, responses=LATER)
-async def assign(order: TheOrder, asked: requests.AssignRole) -> api.CommandAnswer | Response:
-    """Gives a role to a person, or takes it back; announced in Slack. POLICY 15."""
-    return await order.give(RoleRequested, asked)
 
 
 async def _given(

@@ -91,6 +91,13 @@ class AssignRole(Command):
     person: Name | None = None
 
 
+class TickStep(Command):
+    """POLICY 20. `done` is False to take it back."""
+
+    step: Annotated[int, Field(ge=1, le=1000)]
+    done: bool = True
+
+
 class AddActionItem(Command):
     """POLICY 24."""
 

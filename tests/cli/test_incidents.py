@@ -49,6 +49,18 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     assert operator.gets("incidents", "list", "--open") == "No such incidents.\n"
 
 
+def test_a_checklist_is_read_and_ticked(operator: Operator) -> None:
+    alert(operator, alertname="PostgresDown")
+    said = operator.gets("checklist", "001", "--tick", "1", "--tick", "2")
+    assert f"{number('001')}, checklist database-down: 2 of 13 done" in said
+    assert "1     immediate      alice    Judge the severity" in said
+    assert "1 of 13 done" in operator.gets("checklist", "001", "--untick", "2")
+    assert "its steps are 1 to 13" in operator.fails(2, "checklist", "001", "--tick", "14")
+    assert "Judge the severity, and freeze deployments (immediate), by alice" in operator.gets(
+        "incidents", "timeline", "001"
+    )
+
+
 def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:
     said = operator.gets("declare", "Checkout hangs", "--severity", "SEV1", "--service", "checkout", "--tier", "1")
     assert said == f"{number('001')} declared: SEV1/P0, primary is paged.\n"

@@ -50,6 +50,7 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         self.world.redeliver = redeliver
         self.world.alert(
+            "PostgresDown",  # a kind that has a checklist
             pods=pods,
             group=group,
             status=status,
@@ -61,7 +62,11 @@ class Life(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.world.store.incidents_by_id)
-    @rule(what=st.sampled_from(["acknowledge", "escalate", "resolve", "update", "lower", "raise", "lead", "leave"]))
+    @rule(
+        what=st.sampled_from(
+            ["acknowledge", "escalate", "resolve", "update", "lower", "raise", "lead", "leave", "tick", "untick"]
+        )
+    )
     def command(self, what: str) -> None:
         match what:
             case "acknowledge":
@@ -78,6 +83,8 @@ class Life(RuleBasedStateMachine):
                 self.world.assign(Role.INCIDENT_COMMANDER, "ben")
             case "leave":
                 self.world.assign(Role.INCIDENT_COMMANDER, None)
+            case "tick" | "untick":
+                self.world.tick(1, done=what == "tick")
             case "raise":
                 self.world.set_severity(Severity.SEV1)
 
