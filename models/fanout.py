@@ -17,7 +17,6 @@ from models.coordination_events import CoordinationEvent
 from models.deadlines import POSTMORTEM
 from models.deliveries import (
     PROVIDER_OF,
-    ChecklistFacts,
     Delivery,
     DeliveryKind,
     IncidentFacts,
@@ -219,17 +218,9 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,
         component=entry.component if entry else None,
-        checklist=_checklist(incident, policy),
-        roles={str(role): person for role, person in incident.coordination.roles.items()},
+        checklist=ticks.facts(incident, policy),
+        roles={role.words: person for role, person in incident.coordination.roles.items()},
     )
-
-
-def _checklist(incident: Incident, policy: Policy) -> ChecklistFacts | None:
-    known = ticks.progress(incident, policy)
-    if known is None:
-        return None
-    ahead = known.next.text if known.next else ""
-    return ChecklistFacts(known.name, len(known.ticked), len(known.steps), ahead)
 
 
 def review_deliveries(seq: int, event: ReviewEvent, review: Review, policy: Policy) -> list[Delivery]:

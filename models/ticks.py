@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from models.checklist import Step
 from models.coordination_events import ChecklistStepTicked, ChecklistStepUnticked
+from models.deliveries import ChecklistFacts
 from models.policy import Policy
 from models.signals import ChecklistTickRequested
 from models.state import Incident
@@ -24,11 +25,6 @@ class Progress:
     steps: Sequence[Step]
     ticked: dict[int, str]
 
-    @property
-    def next(self) -> Step | None:
-        """The first step that is not ticked."""
-        return next((step for step in self.steps if step.number not in self.ticked), None)
-
 
 def progress(incident: Incident, policy: Policy) -> Progress | None:
     """None where its kind has no checklist. `policy` is the incident's."""
@@ -37,6 +33,15 @@ def progress(incident: Incident, policy: Policy) -> Progress | None:
     if kind is None or kind.checklist is None or found is None:
         return None
     return Progress(kind.checklist, found.steps, dict(incident.coordination.ticked))
+
+
+def facts(incident: Incident, policy: Policy) -> ChecklistFacts | None:
+    """What messages tell of it: how many steps are done, and the first that is not."""
+    known = progress(incident, policy)
+    if known is None:
+        return None
+    ahead = next((step.text for step in known.steps if step.number not in known.ticked), "")
+    return ChecklistFacts(known.name, len(known.ticked), len(known.steps), ahead)
 
 
 def ticked(
