@@ -107,6 +107,16 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistFacts:
+    """How far the checklist of an incident is. `ahead` is the first step that is not done. POLICY 20."""
+
+    name: str
+    done: int
+    steps: int
+    ahead: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentFacts:
     """What messages may tell about an incident, as of `at`. Texts come from alerts and people and are not trusted."""
 
@@ -140,6 +150,10 @@ class IncidentFacts:
     """True when the incident has a Slack channel of its own."""
     component: str | None = None
     """Of the status page; the service where the catalogue names none."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who has which role, by its name. POLICY 15."""
+    checklist: ChecklistFacts | None = None
+    """None where the incident's kind has none."""
 
 
 @dataclass(frozen=True, slots=True)

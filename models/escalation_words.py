@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.deliveries import DeliveryKind, Message
-from models.events import LevelPaged, LevelSkipped, NobodyOnCall, PageHeld
+from models.events import EscalationExhausted, LevelPaged, LevelSkipped, NobodyOnCall, PageFailed, PageHeld
 from models.policy import Policy
 
 
@@ -19,6 +19,18 @@ def who(event: LevelPaged) -> str:
     """` (ana, ben)`, or nothing where only keys are known."""
     people = dict.fromkeys(person for one in event.recipients for person in one.people)
     return f" ({', '.join(people)})" if people else ""
+
+
+def loud(event: NobodyOnCall | PageFailed | EscalationExhausted) -> str:
+    """What everybody has to read, because nobody may have been woken."""
+    if isinstance(event, NobodyOnCall):
+        return passed_over(event)
+    if isinstance(event, PageFailed):
+        fate = "could not be delivered" if event.final else "has not got through yet"
+        return f"The page to {event.level} {fate}: {event.reason}"
+    return (
+        f"Nobody has acknowledged after {event.pages} pages; the escalation has ended. Somebody has to take this now."
+    )
 
 
 def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
+from models.coordination_events import CoordinationEvent
 from models.known_alerts import MutedAlert
 from models.page import Page, Pages, Recipient
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
@@ -299,6 +300,7 @@ Event = (
     | NobodyOnCall
     | PageHeld
     | AcknowledgementStands
+    | CoordinationEvent
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models import escalation_words
+from models.coordination_events import RoleAssigned
 from models.events import (
     Acknowledged,
     IncidentOpened,
@@ -55,6 +56,8 @@ def consequences(severity: Severity, priority: Priority, policy: Policy) -> Iter
         yield f"{severity} stands on the status page"
     if within := policy.communication.update_within.get(severity):
         yield f"{severity} is updated every {describe(within)}"
+    if every := policy.communication.status_page_every.get(severity):
+        yield f"the public entry of {severity} is renewed every {describe(every)}"
 
 
 def about_service(name: str, policy: Policy) -> Iterator[str]:
@@ -78,7 +81,7 @@ def about_kind(name: str, policy: Policy) -> Iterator[str]:
         yield f"{name} is for the experts of {', '.join(kind.experts)}"
 
 
-def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
+def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901 (one arm per event is the point)
     level = policy.classification.level_name
     match event:
         case IncidentOpened(severity=severity, priority=priority):
@@ -104,6 +107,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
         case Acknowledged(by=by, via=via):
             yield f"acknowledged by {by} ({via})"
+        case RoleAssigned(role=role, person=person, by=by):
+            yield f"{person or 'nobody'} became {role.words} ({by})"
         case IncidentResolved(by=by, note=note, postmortem_due=due):
             yield f"resolved by {by}" + (f": {note}" if note else "")
             if due is not None:

@@ -12,10 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import escalation_words
+from models import announcements, escalation_words, ticks
 from models.channels import Told, fresh_by, introduction, known_to, retold
+from models.coordination_events import CoordinationEvent
 from models.deadlines import POSTMORTEM
-from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.deliveries import (
+    PROVIDER_OF,
+    Delivery,
+    DeliveryKind,
+    IncidentFacts,
+    Message,
+    PageFacts,
+    Urgency,
+)
 from models.events import (
     Acknowledged,
     AlertsJoined,
@@ -40,6 +49,7 @@ from models.review import Review
 from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
 from models.state import Incident
+from models.updates import OURSELVES
 
 _K = DeliveryKind
 _REFRESH: Told = (_K.REFRESH, None, None)
@@ -50,10 +60,6 @@ _URGENT = {
     _K.MENTION: Urgency.PAGE,
     _K.REFRESH: Urgency.ROUTINE,
 }
-
-
-OURSELVES = "tocsin"
-"""The service of incidents about Tocsin itself (an alert could not be read), which are no news for customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,10 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) 
 
 def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
     event, before = change.event, change.before
+    if isinstance(event, CoordinationEvent):
+        for kind, words in announcements.told(event, after, policy):
+            yield _REFRESH if kind is _K.REFRESH else (kind, words, None)
+        return
     match event:
         case IncidentOpened():
             yield from _published(after, policy, "We are investigating a problem.")
@@ -122,16 +132,8 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
                 yield _REFRESH
         case LevelSkipped() | PageHeld():
             yield _notice(escalation_words.passed_over(event))
-        case NobodyOnCall():
-            yield _K.PAGE_FALLBACK, Message(escalation_words.passed_over(event)), None
-        case PageFailed(level=level, reason=reason, final=final):
-            fate = "could not be delivered" if final else "has not got through yet"
-            yield _K.PAGE_FALLBACK, Message(f"The page to {level} {fate}: {reason}"), None
-        case EscalationExhausted(pages=pages):
-            text = (
-                f"Nobody has acknowledged after {pages} pages; the escalation has ended. Somebody has to take this now."
-            )
-            yield _K.PAGE_FALLBACK, Message(text), None
+        case NobodyOnCall() | PageFailed() | EscalationExhausted():
+            yield _K.PAGE_FALLBACK, Message(escalation_words.loud(event)), None
         case Acknowledged(by=by, via=via):
             yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in _sent(after))
             yield _notice(f"Acknowledged by {by} ({via})", by=by)
@@ -201,7 +203,6 @@ def _news(text: str, by: str | None = None) -> Iterator[Told]:
 def incident_facts(incident: Incident, policy: Policy, at: datetime) -> IncidentFacts:
     """What messages may tell about `incident` as of `at`."""
     entry = policy.services.get(incident.service)
-    update_within = policy.communication.update_within.get(incident.severity)
     return IncidentFacts(
         incident_id=incident.id,
         number=incident.number,
@@ -221,7 +222,7 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         acknowledged_by=incident.acknowledged_by,
         resolved_at=incident.resolved_at,
         resolved_by=incident.resolved_by,
-        next_update_due=at + update_within if update_within and incident.is_open else None,
+        next_update_due=incident.coordination.next_update_due,
         level=incident.pages[-1].level if incident.pages else None,
         firing=len(incident.firing),
         alerts=incident.alerts.count,
@@ -229,6 +230,8 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         slack_channel=(entry and entry.slack_channel) or policy.communication.slack_channel,
         own_channel=incident.peak in policy.communication.incident_channels,
         component=entry.component if entry else None,
+        checklist=ticks.facts(incident, policy),
+        roles={role.words: person for role, person in incident.coordination.roles.items()},
     )
 
 

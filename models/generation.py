@@ -12,6 +12,7 @@ from datetime import datetime
 
 from models.events import IncidentOpened, IncidentResolved
 from models.policy import Policy
+from models.role import Role
 from models.severity import Classification
 from models.signals import AlertsReported, IncidentDeclared, Signal, Via
 from models.state import Incident
@@ -68,7 +69,7 @@ def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy,
     lasted = now - incident.opened_at
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
     due = now + within if incident.severity in rules.severities else None
-    owner = incident.taken_by or rules.owner
+    owner = incident.coordination.roles.get(Role.INCIDENT_COMMANDER) or incident.taken_by or rules.owner
     return IncidentResolved(
         by=by,
         via=via,

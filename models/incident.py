@@ -16,11 +16,13 @@ a new, linked generation begins and the old one never changes again.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
-from models import escalation, incident_alerts
-from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE
+from models import escalation, incident_alerts, roles, ticks, updates
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, COMMANDER, RECLASSIFY, STALE, WAKE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -37,12 +39,14 @@ from models.severity import Classification, Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
+    ChecklistTickRequested,
     DeadlineReached,
     DeliveryReported,
     EscalateRequested,
     IncidentDeclared,
     PathProbed,
     ResolveRequested,
+    RoleRequested,
     SeverityRequested,
     Signal,
     UpdateRequested,
@@ -56,6 +60,12 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
     """The events that follow from `signal` at `now` (UTC, never before the incident's last event); none when it is
     stale.
     """
+    events = _decided(incident, signal, policy, now)
+    followed = (roles.followed(incident, events, policy, now), updates.expected(incident, events, policy, now))
+    return [*events, *(event for part in followed for event in part)]
+
+
+def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
     match signal:
         case AlertsReported():
             return incident_alerts.reported(incident, signal, policy, now)
@@ -63,6 +73,9 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
             return [] if incident is not None and incident.is_open else _declared(incident, signal, policy, now)
         case PathProbed():
             return []
+        case ChecklistTickRequested():
+            known = incident is not None and incident.id == signal.incident_id  # also after its end
+            return [*ticks.ticked(_open(incident), signal, policy)] if known else []
         case DeadlineReached():
             return [] if incident is None else _deadline(incident, signal, policy, now)
         case DeliveryReported():
@@ -72,7 +85,12 @@ def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datet
                 else escalation.reported(_open(incident), signal, policy, now)
             )
         case (
-            AcknowledgeRequested() | EscalateRequested() | ResolveRequested() | UpdateRequested() | SeverityRequested()
+            AcknowledgeRequested()
+            | EscalateRequested()
+            | ResolveRequested()
+            | UpdateRequested()
+            | SeverityRequested()
+            | RoleRequested()
         ):
             return [] if _is_stale(incident, signal.incident_id) else _command(_open(incident), signal, policy, now)
         case _:
@@ -100,7 +118,12 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
 
 def _command(
     incident: Incident,
-    signal: AcknowledgeRequested | EscalateRequested | ResolveRequested | UpdateRequested | SeverityRequested,
+    signal: AcknowledgeRequested
+    | EscalateRequested
+    | ResolveRequested
+    | UpdateRequested
+    | SeverityRequested
+    | RoleRequested,
     policy: Policy,
     now: datetime,
 ) -> list[Event]:
@@ -134,6 +157,8 @@ def _command(
             paged = ACKNOWLEDGE in incident.deadlines or (incident.current_pages and policy.pages(incident.priority))
             waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
+        case RoleRequested():
+            return roles.assigned(incident, signal)
         case _:
             assert_never(signal)
 
@@ -142,18 +167,16 @@ def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: 
     armed = incident.deadlines.get(signal.name)
     if armed is None or armed.id != signal.deadline_id:
         return []
-    passed = DeadlinePassed(name=signal.name)
-    if signal.name == ACKNOWLEDGE:
-        return [passed, *escalation.next_level(incident, "not acknowledged", policy, now)]
-    if signal.name == WAKE:
-        return [passed, *escalation.business_hours(incident, policy, now)]
-    if signal.name == ACKNOWLEDGEMENT:
-        return [passed, *escalation.asked_again(incident, policy, now)]
-    if signal.name == RECLASSIFY:
-        return [passed, *_reclassified(incident, policy, now)]
-    if signal.name == STALE:
-        return [passed, AlertsWentStale(stale_due=now + policy.stale_after)]
-    return [passed]
+    follows = _REACHED.get(signal.name)
+    return [DeadlinePassed(name=signal.name), *(follows(incident, policy, now) if follows else ())]
+
+
+def _unacknowledged(incident: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
+    return escalation.next_level(incident, "not acknowledged", policy, now)
+
+
+def _stale(_: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
+    return [AlertsWentStale(stale_due=now + policy.stale_after)]
 
 
 def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
@@ -167,3 +190,15 @@ def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Eve
             events += escalation.to_severity(incident, worst.severity, (worst.why,), policy, now)
             later = tuple(pending for pending in later if pending.severity.worse_than(worst.severity))
     return [*events, ReclassificationPlanned(pending=later)]
+
+
+_REACHED: Mapping[str, Callable[[Incident, Policy, datetime], Sequence[Event]]] = {
+    ACKNOWLEDGE: _unacknowledged,
+    WAKE: escalation.business_hours,
+    ACKNOWLEDGEMENT: escalation.asked_again,
+    RECLASSIFY: _reclassified,
+    STALE: _stale,
+    COMMANDER: roles.reached,
+    **{name: partial(updates.reached, clock=name) for name in updates.CLOCKS},
+}
+"""What follows when an armed deadline is reached, by its name."""

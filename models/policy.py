@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.oncall.names import Use, check_names
@@ -20,6 +21,7 @@ from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.oncall.within import Within, due_at, parse_within
 from models.policy_fields import Duration, EmailAddress, Name, Section, Slug, parse_duration
+from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
 SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
@@ -69,6 +71,32 @@ class Communication(Section):
     update_within: dict[Severity, Duration] = Field(default_factory=dict)
     email: Annotated[tuple[EmailAddress, ...], Field(max_length=20)] = ()
     """Who is mailed of every incident whose channels have e-mail, beside the team that owns the service."""
+    remind_before_update: Duration = timedelta(minutes=5)
+    """At most half of the time that an update may take."""
+    status_page_every: dict[Severity, Duration] = Field(default_factory=dict)
+    """How old the public entry of an open incident may grow."""
+
+
+class RoleRule(Section):
+    """Who takes a role by itself, in incidents of these severities."""
+
+    severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
+    person: Name
+
+
+class RoleRules(Section):
+    """Who takes which role, and how soon somebody has to lead. POLICY 15."""
+
+    commander_within: dict[Severity, Duration] = Field(default_factory=dict)
+    incident_commander: RoleRule | None = None
+    primary_resolver: RoleRule | None = None
+    communications_lead: RoleRule | None = None
+    subject_matter_expert: RoleRule | None = None
+    scribe: RoleRule | None = None
+
+    def assigned(self) -> list[tuple[Role, RoleRule]]:
+        """The roles that the policy gives to somebody."""
+        return [(role, rule) for role in Role if (rule := getattr(self, role)) is not None]
 
 
 class ReviewRules(Section):
@@ -115,6 +143,9 @@ class Policy(Section):
     """Further chains, by name; a service of the catalogue may name one."""
     communication: Communication = Communication()
     review: ReviewRules = ReviewRules()
+    roles: RoleRules = RoleRules()
+    checklists: dict[Slug, Checklist] = Field(default_factory=dict)
+    """By the names that the kinds of incident refer to. POLICY 20."""
     people: dict[str, Person] = Field(default_factory=dict)
     teams: dict[str, Team] = Field(default_factory=dict)
     schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)
@@ -143,6 +174,10 @@ class Policy(Section):
     @model_validator(mode="after")
     def _names_somebody(self) -> Policy:
         check_names(self.people, self.teams, self.schedules, self.calendars, self._names_of_escalation())
+        for role, rule in self.roles.assigned():
+            if rule.person not in self.people:
+                message = f"roles.{role}: nobody is called {rule.person!r} in people; add them there"
+                raise ValueError(message)
         return self
 
     def _names_of_escalation(self) -> Iterator[Use]:

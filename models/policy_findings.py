@@ -33,7 +33,14 @@ class Finding:
 
 def findings(policy: Policy) -> list[Finding]:
     """All of them, in the order of the file's sections."""
-    return [*_rates(policy), *_names(policy), *_matrix(policy), *_escalation(policy), *_people(policy)]
+    return [
+        *_rates(policy),
+        *_names(policy),
+        *_matrix(policy),
+        *_escalation(policy),
+        *_checklists(policy),
+        *_people(policy),
+    ]
 
 
 def _rates(policy: Policy) -> Iterator[Finding]:
@@ -75,6 +82,17 @@ def _names(policy: Policy) -> Iterator[Finding]:
             yield Finding(
                 ("classification", "kinds", place), f"{kind.name} stands before: the first that matches is it"
             )
+
+
+def _checklists(policy: Policy) -> Iterator[Finding]:
+    wanted = {kind.checklist for kind in policy.classification.kinds}
+    for place, kind in enumerate(policy.classification.kinds):
+        if kind.checklist is not None and kind.checklist not in policy.checklists:
+            what = f"checklists has no {kind.checklist}, so there is nothing to tick; write its steps there"
+            yield Finding(("classification", "kinds", place, "checklist"), what, fault=False)
+    for name in policy.checklists:
+        if name not in wanted:
+            yield Finding(("checklists", name), "no kind of incident has this checklist", fault=False)
 
 
 def _matrix(policy: Policy) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from models import wire
 from models.alert import Alert, AlertStatus
 from models.deliveries import DeliveryKind, Provider
+from models.role import Role
 from models.severity import Classification, Priority, ServiceTier, Severity
 
 Via = Literal["api", "cli", "pagerduty", "slack", "alertmanager", "tocsin"]
@@ -130,6 +131,24 @@ class SeverityRequested(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRequested(Command):
+    """Somebody takes a role or gives it to another; without a person it is given back. POLICY 15."""
+
+    kind: Literal["role_requested"] = "role_requested"
+    role: Role
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistTickRequested(Command):
+    """Somebody has done a step of the checklist (numbered from 1), or takes that back. POLICY 20."""
+
+    kind: Literal["checklist_tick_requested"] = "checklist_tick_requested"
+    step: int
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineReached(AnySignal):
     """A deadline of the ledger came due."""
 
@@ -172,6 +191,8 @@ Signal = (
     | DeadlineReached
     | DeliveryReported
     | PathProbed
+    | RoleRequested
+    | ChecklistTickRequested
 )
 
 

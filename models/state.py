@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
+from models import coordination
+from models.coordination import Coordination
+from models.coordination_events import CoordinationEvent
 from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, POSTMORTEM, RECLASSIFY, STALE, WAKE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
@@ -100,6 +103,7 @@ class Incident:
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
+    coordination: Coordination = field(default_factory=Coordination)
 
     @property
     def is_open(self) -> bool:
@@ -164,6 +168,9 @@ def _opened(event: IncidentOpened, at: datetime) -> Incident:
 
 
 def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa: C901, PLR0911, PLR0912 (one arm per event is the point)
+    if isinstance(event, CoordinationEvent):
+        told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
+        return _scheduled(told, coordination.clocks(event))
     match event:
         case AlertsJoined():
             return _joined(incident, event)
@@ -238,6 +245,13 @@ def _disarm(incident: Incident, *names: str) -> Incident:
     return replace(incident, deadlines=kept)
 
 
+def _scheduled(incident: Incident, clocks: Mapping[str, datetime | None]) -> Incident:
+    """Arms what has an instant and disarms the rest."""
+    for name, due_at in clocks.items():
+        incident = _disarm(incident, name) if due_at is None else _arm(incident, name, due_at)
+    return incident
+
+
 def _joined(incident: Incident, event: AlertsJoined) -> Incident:
     alerts = incident.alerts.joined(event.alerts, event.group, event.received_at)
     started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
@@ -266,8 +280,9 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         resolved_at=at,
         resolved_by=event.by,
         reopen_until=event.reopen_until,
+        coordination=incident.coordination.resolved(),
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE)
+    quiet = _disarm(resolved, ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE, *coordination.CLOCKS)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

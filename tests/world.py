@@ -23,12 +23,15 @@ from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
 from models.records import Outgoing, Record, Unreadable
 from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
+from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import (
     AcknowledgeRequested,
+    ChecklistTickRequested,
     EscalateRequested,
     IncidentDeclared,
     ResolveRequested,
+    RoleRequested,
     SeverityRequested,
     UpdateRequested,
     encode_signal,
@@ -151,6 +154,12 @@ class World:
 
     def set_severity(self, severity: Severity, reason: str = "because", by: str = "ana") -> None:
         self._command(SeverityRequested, by=by, severity=severity, reason=reason)
+
+    def assign(self, role: Role, person: str | None, by: str = "ana") -> None:
+        self._command(RoleRequested, by=by, role=role, person=person)
+
+    def tick(self, step: int, *, done: bool = True, by: str = "ana") -> None:
+        self._command(ChecklistTickRequested, by=by, step=step, done=done)
 
     def declare(self, severity: Severity = Severity.SEV1, by: str = "ana", key: str | None = None) -> None:
         key = key or f"declared/{uuid.uuid4()}"

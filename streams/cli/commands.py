@@ -58,7 +58,7 @@ def _level_now(one: IncidentView) -> str:
 
 def ack(number: Number, *, by: By, as_json: AsJson = False) -> None:
     """Takes an incident: its escalation stops."""
-    if answer := _give(number, "acknowledge", {"by": by}, as_json=as_json):
+    if answer := give(number, "acknowledge", {"by": by}, as_json=as_json):
         one = answer.incident
         say(
             f"{one.number} acknowledged by {one.acknowledged_by}; nobody else is paged for it."
@@ -75,7 +75,7 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """Ends an incident. What still fires stays silent until it has been seen resolved."""
-    if answer := _give(number, "resolve", {"by": by, "note": note}, as_json=as_json):
+    if answer := give(number, "resolve", {"by": by, "note": note}, as_json=as_json):
         one = answer.incident
         owed = next((due for due in one.deadlines if due.name == "postmortem"), None)
         say(f"{one.number} resolved by {one.resolved_by}.{_owed(owed)}" if answer.changed else _nothing_to_do(one))
@@ -93,9 +93,9 @@ def escalate(
     as_json: AsJson = False,
 ) -> None:
     """Pages the next level now."""
-    if answer := _give(number, "escalate", {"by": by, "level": level}, as_json=as_json):
+    if answer := give(number, "escalate", {"by": by, "level": level}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} escalated: {one.level} is paged." if answer.changed else _too_late(one))
+        say(f"{one.number} escalated: {one.level} is paged." if answer.changed else too_late(one))
 
 
 def update(  # noqa: PLR0913 (Typer reads the options from the signature)
@@ -110,9 +110,9 @@ def update(  # noqa: PLR0913 (Typer reads the options from the signature)
 ) -> None:
     """Tells where things stand."""
     body = {"message": message, "stage": stage, "actions": actions, "next_steps": next_steps, "by": by}
-    if answer := _give(number, "updates", body, as_json=as_json):
+    if answer := give(number, "updates", body, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} updated ({one.stage})." if answer.changed else _too_late(one))
+        say(f"{one.number} updated ({one.stage})." if answer.changed else too_late(one))
 
 
 def severity(
@@ -124,12 +124,12 @@ def severity(
     as_json: AsJson = False,
 ) -> None:
     """Raises or lowers the severity of an incident."""
-    if answer := _give(number, "severity", {"severity": to, "reason": reason, "by": by}, as_json=as_json):
+    if answer := give(number, "severity", {"severity": to, "reason": reason, "by": by}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} is now {one.severity}/{one.priority}." if answer.changed else _too_late(one))
+        say(f"{one.number} is now {one.severity}/{one.priority}." if answer.changed else too_late(one))
 
 
-def _give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> CommandAnswer | None:
+def give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> CommandAnswer | None:
     with connect() as client:
         reply = client.post("incidents", whole_number(client, number), verb, body=body)
     return _answer(reply, as_json=as_json)
@@ -149,7 +149,7 @@ def settled(reply: Reply, *, as_json: bool) -> None:
         raise Fault(reply.later, Code.LATER)
 
 
-def _too_late(one: IncidentView) -> str:
+def too_late(one: IncidentView) -> str:
     """Why a command led to nothing. Raises Fault where it would have changed something, had it come before the end."""
     if one.status == "resolved":
         ended = f"{one.number} was resolved by {one.resolved_by} {relative(one.resolved_at)}"

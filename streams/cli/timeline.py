@@ -97,4 +97,24 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "page_held": lambda event: f"nobody is woken; paged at {_at(event['until'])}",
     "acknowledgement_stands": lambda event: f"there was news; asked again at {_at(event['expires_due'])}",
     "deadline_passed": lambda event: str(event["name"]),
+    "update_expected": lambda event: (
+        f"the next update by {_at(event['update_due'])}" if event["update_due"] else "no update is due any more"
+    ),
+    "update_reminded": lambda event: f"of the update that is due at {_at(event['update_due'])}",
+    "update_missed": lambda event: (
+        f"due at {_at(event['was_due'])}, {event['missed']} in a row"
+        + (f"; {event['level']} is told" if event["level"] else "")
+    ),
+    "role_assigned": lambda event: (
+        f"{event['person'] or 'nobody'} is {event['role'].replace('_', ' ')}, by {event['by']}"
+    ),
+    "commander_expected": lambda event: (
+        f"by {_at(event['commander_due'])}" if event["commander_due"] else "none is needed any more"
+    ),
+    "commander_missing": lambda event: (
+        f"nobody leads, said {event['asked']} times" + (f"; {event['level']} is told" if event["level"] else "")
+    ),
+    "checklist_step_ticked": lambda event: f"{event['step']}. {event['text']} ({event['phase']}), by {event['by']}",
+    "checklist_step_unticked": lambda event: f"{event['step']}. {event['text']}, not done after all, by {event['by']}",
+    "publication_overdue": lambda event: f"the public entry is old; looked at again at {_at(event['publication_due'])}",
 }

@@ -71,6 +71,9 @@ class IncidentView(BaseModel):
     resolved_at: datetime | None
     resolved_by: str | None
     last_update_at: datetime | None
+    next_update_due: datetime | None
+    updates_missed: int
+    roles: Mapping[str, str]
     level: str | None
     alerts: int
     firing: int
@@ -82,6 +85,9 @@ class IncidentView(BaseModel):
     def of(cls, incident: Incident) -> IncidentView:
         return cls(
             **{name: getattr(incident, name) for name in _SAME},
+            next_update_due=incident.coordination.next_update_due,
+            updates_missed=incident.coordination.updates_missed,
+            roles=incident.coordination.roles,
             level=incident.pages[-1].level if incident.pages else None,
             alerts=incident.alerts.count,
             firing=len(incident.firing),
@@ -92,7 +98,8 @@ class IncidentView(BaseModel):
         )
 
 
-_SAME = set(IncidentView.model_fields) - {"level", "alerts", "firing", "pages", "deadlines"}
+_OWN = {"next_update_due", "updates_missed", "roles", "level", "alerts", "firing", "pages", "deadlines"}
+_SAME = set(IncidentView.model_fields) - _OWN
 
 
 class IncidentPage(BaseModel):

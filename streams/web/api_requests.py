@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
 
@@ -81,6 +82,20 @@ class ChangeSeverity(Command):
 
     severity: IncidentSeverity
     reason: Said
+
+
+class AssignRole(Command):
+    """POLICY 15. Without a person whoever has it gives it back."""
+
+    role: Role
+    person: Name | None = None
+
+
+class TickStep(Command):
+    """POLICY 20. `done` is False to take it back."""
+
+    step: Annotated[int, Field(ge=1, le=1000)]
+    done: bool = True
 
 
 class AddActionItem(Command):

@@ -31,6 +31,9 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     )
     assert "updated (identified)" in operator.gets("update", "001", "It is the cache", "--stage", "identified")
     assert f"{number('001')} is now SEV2/" in operator.gets("severity", "001", "sev2", "--reason", "partly")
+    assert operator.gets("assign", "001", "scribe", "bob") == f"{number('001')}: bob is scribe.\n"
+    assert "nobody is scribe" in operator.gets("assign", "001", "scribe", "--release")
+    assert "say --release" in operator.fails(2, "assign", "001", "scribe")
     assert "Its postmortem is due" in operator.gets("resolve", "001", "--note", "cache restarted")
     assert "was resolved by alice" in operator.gets("resolve", "001")
     assert "so this was not done" in operator.fails(1, "update", "001", "It is the cache after all")
@@ -44,6 +47,18 @@ def test_an_alert_is_taken_told_about_and_resolved(operator: Operator) -> None:
     ):
         assert sentence in told
     assert operator.gets("incidents", "list", "--open") == "No such incidents.\n"
+
+
+def test_a_checklist_is_read_and_ticked(operator: Operator) -> None:
+    alert(operator, alertname="PostgresDown")
+    said = operator.gets("checklist", "001", "--tick", "1", "--tick", "2")
+    assert f"{number('001')}, checklist database-down: 2 of 13 done" in said
+    assert "1     immediate      alice    Judge the severity" in said
+    assert "1 of 13 done" in operator.gets("checklist", "001", "--untick", "2")
+    assert "its steps are 1 to 13" in operator.fails(2, "checklist", "001", "--tick", "14")
+    assert "Judge the severity, and freeze deployments (immediate), by alice" in operator.gets(
+        "incidents", "timeline", "001"
+    )
 
 
 def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.deliveries import ChecklistFacts, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
 from models.severity import Priority, Severity
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
@@ -48,6 +48,8 @@ def incident(**changes: Any) -> IncidentFacts:
         "firing": 3,
         "alerts": 4,
         "links": {"runbook": "https://wiki.example.com/checkout", "source": "https://prometheus.example.com/graph"},
+        "roles": {"incident commander": "ada", "scribe": "ben"},
+        "checklist": ChecklistFacts("database-down", 3, 9, "Fail over to a replica"),
         "next_update_due": NOW + timedelta(minutes=15),
     }
     return IncidentFacts(**{**known, **changes})

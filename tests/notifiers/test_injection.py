@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, UndefinedError, nodes
 
-from models.deliveries import DeliveryKind, IncidentFacts, Message, Provider
+from models.deliveries import ChecklistFacts, DeliveryKind, IncidentFacts, Message, Provider
+from models.role import Role
 from models.statuspage import PageIncident, PageUpdate, StatusPage, status_page
 from notifiers.environments import VALUE_LIMIT, json_templates, markup_templates, slack_templates, text_templates
 from notifiers.escape import mrkdwn, plain, safe_url
@@ -45,6 +46,10 @@ hostile_facts = st.builds(
     status=st.sampled_from(["triggered", "acknowledged", "resolved"]),
     resolved_at=st.sampled_from([None, NOW]),
     next_update_due=st.sampled_from([None, NOW]),
+    roles=st.dictionaries(st.sampled_from([role.words for role in Role]), texts),
+    checklist=st.one_of(
+        st.none(), st.builds(ChecklistFacts, name=texts, done=st.just(1), steps=st.just(3), ahead=texts)
+    ),
     links=st.dictionaries(st.one_of(st.just("runbook"), texts), urls, max_size=8),
 )
 hostile_messages = st.builds(

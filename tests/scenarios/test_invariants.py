@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from models.deadlines import DeadlineStatus
 from models.deliveries import DeliveryKind, Provider
 from models.events import LevelPaged
+from models.role import Role
 from models.severity import Severity
 from models.state import Incident, evolve
 from tests.scenarios.oncall import policy
@@ -52,6 +53,7 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         self.world.redeliver = redeliver
         self.world.alert(
+            "PostgresDown",  # a kind that has a checklist
             pods=pods,
             group=group,
             status=status,
@@ -63,7 +65,11 @@ class Life(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.world.store.incidents_by_id)
-    @rule(what=st.sampled_from(["acknowledge", "escalate", "resolve", "update", "lower", "raise"]))
+    @rule(
+        what=st.sampled_from(
+            ["acknowledge", "escalate", "resolve", "update", "lower", "raise", "lead", "leave", "tick", "untick"]
+        )
+    )
     def command(self, what: str) -> None:
         match what:
             case "acknowledge":
@@ -76,6 +82,12 @@ class Life(RuleBasedStateMachine):
                 self.world.update("We are on it.", stage="identified")
             case "lower":
                 self.world.set_severity(Severity.SEV4)
+            case "lead":
+                self.world.assign(Role.INCIDENT_COMMANDER, "ben")
+            case "leave":
+                self.world.assign(Role.INCIDENT_COMMANDER, None)
+            case "tick" | "untick":
+                self.world.tick(1, done=what == "tick")
             case "raise":
                 self.world.set_severity(Severity.SEV1)
 

@@ -32,6 +32,27 @@ async def declared(api: Client, **fields: Any) -> Json:
     return incident
 
 
+async def test_a_checklist_is_shown_and_ticked(sender: Client, api: Client) -> None:
+    body = webhook()
+    body["alerts"][0]["labels"]["alertname"] = "PostgresDown"
+    assert (await sender.post("/webhooks/alertmanager", json=body)).status_code == 202
+    [incident] = (await api.get("/api/v1/incidents")).json()["incidents"]
+    here = f"/api/v1/incidents/{incident['number']}/checklist"
+    assert (await api.post(here, json={"step": 2, "by": "bob"})).json()["changed"] is True
+    shown = (await api.get(here)).json()
+    assert (shown["name"], shown["done"], shown["steps"][1]["ticked_by"]) == ("database-down", 1, "bob")
+    assert shown["steps"][0]["phase"] == "immediate"
+    beyond = await api.post(here, json={"step": 99})
+    assert (beyond.status_code, beyond.json()["hint"]) == (422, "Its steps are 1 to 13.")
+
+
+async def test_what_a_person_declared_has_no_checklist(api: Client) -> None:
+    incident = await declared(api)
+    here = f"/api/v1/incidents/{incident['number']}/checklist"
+    assert (await api.get(here)).json()["name"] is None
+    assert "no checklist" in (await api.post(here, json={"step": 1})).json()["hint"]
+
+
 async def test_an_alert_is_acknowledged_followed_and_resolved(sender: Client, api: Client) -> None:
     assert (await sender.post("/webhooks/alertmanager", json=webhook())).status_code == 202
     [incident] = (await api.get("/api/v1/incidents", params={"status": "triggered"})).json()["incidents"]
@@ -48,6 +69,8 @@ async def test_an_alert_is_acknowledged_followed_and_resolved(sender: Client, ap
     assert (await api.post(f"{here}/severity", json=lowered)).json()["incident"]["severity"] == "SEV2"
     paged = (await api.post(f"{here}/escalate", json={"level": "manager", "by": "alice"})).json()["incident"]
     assert (paged["level"], paged["status"]) == ("manager", "triggered")
+    led = (await api.post(f"{here}/roles", json={"role": "incident_commander", "person": "bob", "by": "alice"})).json()
+    assert led["incident"]["roles"] == {"primary_resolver": "alice", "incident_commander": "bob"}
     over = (await api.post(f"{here}/resolve", json={"by": "alice", "note": "rolled back"})).json()["incident"]
     assert (over["status"], over["resolved_by"], over["firing"]) == ("resolved", "alice", 1)
 
