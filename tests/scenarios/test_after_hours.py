@@ -31,7 +31,8 @@ def test_after_hours_a_sev3_waits_for_business_hours_and_that_is_said() -> None:
     """POLICY 11."""
     world = World(pages_sev3(policy(ANA, BEN, services=OWNED)))
     world.alert(labels={"severity": "warning"})
-    assert (world.pages, world.log[-1]) == ([], "page_held")
+    assert world.pages == []
+    assert "page_held" in world.log
     assert world.said(K.NOTICE) == ["Nobody is woken for this after hours: it pages from 2026-03-02 08:00 UTC on"]
     world.advance(seconds=(OPENS - world.now).total_seconds() - 1)
     assert world.pages == []
