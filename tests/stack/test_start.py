@@ -116,6 +116,7 @@ def test_a_process_by_itself_without_broker_or_database(another: Stack, command:
     assert "start `tocsin up`, or set TOCSIN_" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "nowhere"),
     [("TOCSIN_KAFKA", "127.0.0.1:1"), ("TOCSIN_DATABASE_URL", "postgresql://tocsin@127.0.0.1:1/tocsin")],
