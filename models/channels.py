@@ -1,8 +1,8 @@
 """By which channels an incident is told, and what each of them hears of it. POLICY 4, 16, 19.
 
 Pure. A channel that an incident's priority names for the first time is introduced to it; those that know it hear what
-happened, to the end, also when the priority falls. A page that does not get through, and reminders to people, are told
-in Slack whatever the channels are.
+happened, to the end, also when the priority falls. A page that does not get through, a call for somebody who has no
+pager, and reminders to people are told in Slack whatever the channels are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from models.state import Incident
 
 _K = DeliveryKind
 Told: TypeAlias = tuple[DeliveryKind, Message | None, Page | None]
-_LOUD = {_K.PAGE_FALLBACK, _K.REMINDER}
+_LOUD = {_K.PAGE_FALLBACK, _K.MENTION, _K.REMINDER}
 _ALSO: Mapping[DeliveryKind, tuple[tuple[Channel, DeliveryKind], ...]] = {
     _K.NOTICE: (("ticket", _K.TICKET_UPDATE),),
     _K.STATUS_UPDATE: (("email", _K.EMAIL_UPDATE), ("ticket", _K.TICKET_UPDATE)),

@@ -12,6 +12,7 @@ from datetime import datetime
 from models.coordination_events import CommanderExpected, CommanderMissing, RoleAssigned
 from models.deadlines import COMMANDER
 from models.deliveries import DeliveryKind, Message
+from models.escalation import TOCSIN
 from models.events import Acknowledged, Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged
 from models.policy import Policy
 from models.role import Role
@@ -19,9 +20,6 @@ from models.severity import Severity, describe
 from models.signals import RoleRequested
 from models.state import Incident
 from models.updates import addressed, beyond
-
-TOCSIN = "tocsin"
-"""Who assigned it when no person did."""
 
 
 def assigned(incident: Incident, signal: RoleRequested) -> list[Event]:
@@ -89,7 +87,7 @@ def reached(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
         return []
     asked = incident.coordination.commander_asked + 1
     level = "" if asked == 1 else beyond(incident, asked - 1, policy)
-    last = level == policy.escalation.levels[-1].name
+    last = level == policy.chain(incident.service).levels[-1].name
     return [CommanderMissing(asked=asked, level=level, commander_due=None if last else now + within)]
 
 

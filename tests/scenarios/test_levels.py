@@ -98,6 +98,13 @@ def test_who_has_no_pager_is_called_in_slack_and_the_clock_runs_from_then() -> N
     assert len([one for one in world.sent if one.kind is K.PAGE_ACKNOWLEDGE]) == 1
 
 
+def test_who_has_no_pager_is_called_in_slack_also_where_slack_hears_nothing_else() -> None:
+    text = policy("{name: cleo, targets: [{person: cleo}]}", ANA).replace("P0: [page, slack]", "P0: [page]")
+    world = World(text)
+    world.alert()
+    assert world.kinds(Provider.SLACK) == ["mention"]
+
+
 @pytest.mark.parametrize(
     ("level", "why"),
     [

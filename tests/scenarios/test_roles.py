@@ -10,6 +10,7 @@ from models.deliveries import DeliveryKind, Provider
 from models.policy_file import PolicyError
 from models.role import Role
 from models.severity import Severity
+from tests.scenarios.test_updates import CHAIN
 from tests.world import DEFAULT, T0, World
 
 PEOPLE = DEFAULT.replace("people: {}", "people: {ana: {slack: U0ANA}, ben: {slack: U0BEN}}")
@@ -90,6 +91,15 @@ def test_while_nobody_leads_it_is_said_and_then_told_level_by_level_and_nobody_i
     assert calls(world) == [(10, "ana"), (20, "secondary"), (30, "manager")]
     assert world.kinds(Provider.PAGERDUTY) == []
     assert world.incident.status == "acknowledged"
+
+
+def test_a_service_with_a_chain_of_its_own_calls_for_a_commander_along_that_chain() -> None:
+    world = World(PEOPLE.replace("services: {}", "services: {checkout: {escalation: payments}}") + CHAIN)
+    world.alert()
+    world.acknowledge("ana")
+    world.sent.clear()
+    world.advance(days=1)
+    assert calls(world) == [(10, "ana"), (20, "treasurer")]
 
 
 def test_who_leads_ends_the_calls_and_who_leaves_begins_them_anew() -> None:

@@ -9,6 +9,13 @@ from models.severity import Severity
 from tests.world import DEFAULT, T0, World
 
 PEOPLE = DEFAULT.replace("people: {}", "people: {ana: {slack: U0ANA}}")
+CHAIN = """
+escalations:
+  payments:
+    levels:
+      - {name: clerk, routing_key: TOCSIN_PAGERDUTY_ROUTING_KEY}
+      - {name: treasurer, routing_key: TOCSIN_PAGERDUTY_ROUTING_KEY_SECONDARY}
+"""
 
 
 def taken(labels: dict[str, str] | None = None, text: str = PEOPLE) -> World:
@@ -63,6 +70,13 @@ def test_a_missed_update_is_said_where_everybody_reads_and_from_the_second_on_to
     assert first.message.slack_channel == "#incidents"
     assert "the update due at 03:30 UTC is missing." in first.message.text
     assert "missing, the 2nd in a row. ana has it." in second.message.text
+
+
+def test_a_service_with_a_chain_of_its_own_is_told_along_that_chain() -> None:
+    text = PEOPLE.replace("services: {}", "services: {checkout: {escalation: payments}}") + CHAIN
+    world = taken({"severity": "page"}, text)
+    world.advance(hours=2)
+    assert nudges(world) == [(25, "ana"), (30, "ana"), (60, "treasurer"), (120, "treasurer")]
 
 
 def test_a_missed_update_pages_nobody_and_takes_it_from_nobody() -> None:
