@@ -43,13 +43,13 @@ from models.events import (
     SeverityChanged,
     UpdatePosted,
 )
+from models.ourselves import OURSELVES
 from models.page import Page
 from models.policy import Policy
 from models.review import Review
 from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
 from models.state import Incident
-from models.updates import OURSELVES
 
 _K = DeliveryKind
 _REFRESH: Told = (_K.REFRESH, None, None)

@@ -15,6 +15,9 @@ from models.policy import Policy
 from models.severity import Classification, ServiceTier, Severity
 from models.signals import AlertsReported
 
+OURSELVES = "tocsin"
+"""The service, and the sender, of incidents about Tocsin itself, which are no news for customers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -44,7 +47,7 @@ def reported(
     return AlertsReported(
         id=signal_id,
         key=trouble.key,
-        sender="tocsin",
+        sender=OURSELVES,
         group=trouble.key,
         group_status="firing",
         truncated=0,
@@ -52,7 +55,7 @@ def reported(
         received_at=at,
         title=trouble.title,
         summary=trouble.summary,
-        service="tocsin",
+        service=OURSELVES,
         environment="",
         links={},
         classification=Classification(Severity.SEV2, priority, ServiceTier.TWO, (trouble.why,)),

@@ -14,14 +14,13 @@ from models.coordination_events import PublicationOverdue, UpdateExpected, Updat
 from models.deadlines import PUBLICATION, UPDATE, UPDATE_REMINDER
 from models.deliveries import DeliveryKind, Message
 from models.events import Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged, UpdatePosted
+from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.role import Role
 from models.severity import describe
 from models.state import Incident
 
 CLOCKS = frozenset({UPDATE, UPDATE_REMINDER, PUBLICATION})
-OURSELVES = "tocsin"
-"""The service of incidents about Tocsin itself (an alert could not be read), which are no news for customers."""
 _LONGEST = 4
 """So many cadences lie at most between two misses: what is said 96 times a day is not read."""
 

@@ -120,14 +120,13 @@ class EmailNotifier:
         try:
             async with asyncio.timeout(3 * self._timeout.total_seconds()):
                 client = await self._connected()
-                try:
+                with contextlib.ExitStack() as unfinished:
+                    unfinished.callback(client.close)
                     await client.mail(self._sender)
                     await client.rcpt(to)
                     handed_over = True
                     await client.data(mail.as_bytes())
-                except BaseException:
-                    client.close()
-                    raise
+                    unfinished.pop_all()
         except aiosmtplib.SMTPResponseException as error:
             return _answered(error)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
@@ -150,11 +149,10 @@ class EmailNotifier:
             start_tls=not from_the_start and server.hostname not in _LOOPBACK,
             tls_context=self._tls,
         )
-        try:
+        with contextlib.ExitStack() as unfinished:
+            unfinished.callback(client.close)
             await client.connect()
-        except BaseException:
-            client.close()
-            raise
+            unfinished.pop_all()
         return client
 
 

@@ -68,8 +68,7 @@ def _say(verified: Verified) -> None:
     incidents = f"{verified.incidents} incident{'' if verified.incidents == 1 else 's'}"
     found = f"{len(verified.findings) or 'no'} finding{'' if len(verified.findings) == 1 else 's'}"
     say(
-        f"{found}; looked at {incidents} that changed since {instant(verified.since)} or are open, and at every"
-        " armed deadline."
+        f"{found}; looked at {incidents}, open or changed since {instant(verified.since)}, and at every armed deadline."
     )
 
 
