@@ -93,23 +93,11 @@ def within_business_days(calendar: BusinessCalendar, at: datetime, days: int) ->
     return min(max(instant_of(same_time, calendar.zone), span.start), span.end)
 
 
-def business_day_after(calendar: BusinessCalendar, day: date, days: int) -> date:
-    """The so-manieth business day after a local day; the day itself where there is none to come."""
-    ahead = (day + step * _DAY for step in range(1, _HORIZON.days))
-    business = (candidate for candidate in ahead if hours_on(calendar, candidate))
-    return next((candidate for count, candidate in enumerate(business, 1) if count == days), day)
-
-
-def wakes(calendar: BusinessCalendar | None, severity: Severity, at: datetime) -> bool:
-    """Whether an incident may page somebody at `at`: the worst ones always, others in business hours only. POLICY 11.
+def wake_at(calendar: BusinessCalendar | None, severity: Severity, at: datetime) -> datetime:
+    """When an incident may page somebody: the worst ones now, others when business hours begin. POLICY 11.
 
     A team without calendar has no hours to wait for.
     """
-    return calendar is None or severity in calendar.wake_for or is_open(calendar, at)
-
-
-def wake_at(calendar: BusinessCalendar | None, severity: Severity, at: datetime) -> datetime:
-    """When an incident may page somebody: now, or when business hours begin. POLICY 11."""
     return at if calendar is None or severity in calendar.wake_for else next_open(calendar, at)
 
 

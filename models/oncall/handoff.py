@@ -59,11 +59,6 @@ class HandoffNote:
     resolved: tuple[IncidentFacts, ...]
     pages: int
 
-    @property
-    def is_quiet(self) -> bool:
-        """Nothing is open and nothing happened."""
-        return not (self.open or self.resolved or self.pages)
-
 
 def handoff_note(facts: HandoffFacts) -> HandoffNote:
     """The note of one handoff."""

@@ -101,16 +101,10 @@ def test_a_time_that_cannot_be_read_says_how_to_write_one(text: object) -> None:
 )
 def test_after_hours_only_the_worst_wakes(severity: str, at: str, wake_at: str) -> None:
     assert business.wake_at(BERLIN, Severity(severity), local(at)) == local(wake_at)
-    assert business.wakes(BERLIN, Severity(severity), local(at)) is (at == wake_at)
 
 
 def test_a_team_without_calendar_is_always_woken() -> None:
-    assert business.wakes(None, Severity.SEV4, local("2026-04-04 03:00"))
-
-
-@pytest.mark.parametrize(("days", "day"), [(1, "2026-04-02"), (2, "2026-04-07"), (5, "2026-04-10"), (6, "2026-04-11")])
-def test_business_days_after_a_day(days: int, day: str) -> None:
-    assert business.business_day_after(BERLIN, date(2026, 4, 1), days) == date.fromisoformat(day)
+    assert business.wake_at(None, Severity.SEV4, local("2026-04-04 03:00")) == local("2026-04-04 03:00")
 
 
 def test_a_night_shift_belongs_to_the_day_it_begins_on() -> None:
