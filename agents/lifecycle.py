@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from agents.ports import Loaded, PolicyBook, Store, Wake
-from models import incident
+from models import correlation, incident
 from models.generation import governing
 from models.records import Record
 from models.signals import Signal, decode_signal
@@ -31,7 +31,8 @@ async def run(batch: Sequence[Record], ports: LifecyclePorts) -> None:
     """Handles every signal of the batch, in order, in one transaction. Raises Unreadable, and what the store raises."""
     signals = [decode_signal(record.value) for record in batch]
     async with ports.store.incidents() as transaction:
-        loaded = await transaction.begin([(signal.id, signal.kind, signal.key) for signal in signals])
+        question = correlation.question(signals, await ports.policies.of(None))
+        loaded = await transaction.begin([(signal.id, signal.kind, signal.key) for signal in signals], question)
         folded = [one async for one in _fold(signals, loaded, ports.policies)]
         opened = [one.after.id for one in folded if one.opens and one.after is not None]
         numbers = await transaction.numbers(len(opened), loaded.now) if opened else []
@@ -50,7 +51,8 @@ async def _fold(signals: Sequence[Signal], loaded: Loaded[Incident], policies: P
         state = states.get(signal.key)
         at = max(loaded.now, state.last_at) if state else loaded.now
         policy = await policies.of(governing(state, signal, at))
-        folded = fold(state, signal, incident.decide(state, signal, policy, at), policy, at)
+        folded = fold(state, signal, incident.decide(state, signal, policy, at, loaded.around), policy, at)
         if folded.after is not None:
             states[signal.key] = folded.after
+            loaded.around.note(state, folded.after)
         yield folded

@@ -16,6 +16,7 @@ from models.policy import Policy
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
+from models.surroundings import NOTHING_ASKED, Question, Surroundings
 
 Wake = Callable[[Iterable[Provider]], None]
 """Says that something to deliver was committed. Only a hint: nothing depends on its being heard."""
@@ -33,12 +34,18 @@ class Loaded(Protocol[State]):
 
     @property
     def states(self) -> dict[str, State]: ...
+    @property
+    def around(self) -> Surroundings:
+        """The answer to what was asked; `note` keeps it true as the batch is decided."""
+        ...
 
 
 class Transaction(Protocol[State]):
     """One batch: inbox, states, log, ledger and deliveries, all or nothing."""
 
-    async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
+    async def begin(
+        self, signals: Sequence[tuple[uuid.UUID, str, str]], question: Question = NOTHING_ASKED
+    ) -> Loaded[State]:
         """Notes `(id, kind, key)` of every signal in the inbox and locks their keys' states in sorted order."""
         ...
 

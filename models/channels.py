@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from models.correlation_events import IncidentDetached
 from models.deliveries import PROVIDER_OF, DeliveryKind, Message, Provider
 from models.events import Event, IncidentOpened, SeverityChanged
 from models.page import Page
@@ -34,14 +35,23 @@ def known_to(incident: Incident | None, policy: Policy) -> frozenset[Channel]:
     """The channels that have been told of an incident: those of every priority that it has had."""
     if incident is None:
         return frozenset()
-    return frozenset[Channel]().union(*(policy.channels[priority] for priority in (*incident.had, incident.priority)))
+    had = frozenset[Channel]().union(*(policy.channels[priority] for priority in (*incident.had, incident.priority)))
+    return had - hushed(incident)
 
 
-def fresh_by(event: Event, known: frozenset[Channel], policy: Policy) -> frozenset[Channel]:
+def hushed(incident: Incident) -> frozenset[str]:
+    """The channels that have not heard of it, because it is attached to an incident that they have heard of."""
+    attachment = incident.correlated.attachment
+    return attachment.hushes if attachment else frozenset()
+
+
+def fresh_by(event: Event, known: frozenset[Channel], after: Incident, policy: Policy) -> frozenset[Channel]:
     """The channels that hear of the incident for the first time because of `event`."""
     match event:
         case IncidentOpened(priority=priority) | SeverityChanged(priority=priority):
-            return policy.channels[priority] - known
+            return policy.channels[priority] - known - hushed(after)
+        case IncidentDetached():
+            return known_to(after, policy) - known
         case _:
             return frozenset()
 

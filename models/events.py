@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from models.alert import Alert
 from models.coordination_events import CoordinationEvent
+from models.correlation_events import CorrelationEvent
 from models.known_alerts import MutedAlert
 from models.page import Page, Pages, Recipient
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
@@ -132,6 +133,7 @@ PageReason = Literal[
     "page not deliverable",
     "business hours",
     "acknowledgement expired",
+    "detached",
 ]
 
 
@@ -301,6 +303,7 @@ Event = (
     | PageHeld
     | AcknowledgementStands
     | CoordinationEvent
+    | CorrelationEvent
 )
 
 

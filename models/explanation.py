@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import escalation_words
+from models import correlation_words, escalation_words
 from models.coordination_events import RoleAssigned
+from models.correlation_events import CorrelationEvent
 from models.events import (
     Acknowledged,
     IncidentOpened,
@@ -83,6 +84,9 @@ def about_kind(name: str, policy: Policy) -> Iterator[str]:
 
 def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901 (one arm per event is the point)
     level = policy.classification.level_name
+    if isinstance(event, CorrelationEvent):
+        yield correlation_words.said(event)
+        return
     match event:
         case IncidentOpened(severity=severity, priority=priority):
             yield f"opened as {level(severity)}/{priority} by policy {policy.name}, version {event.policy_version}"

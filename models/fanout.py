@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import announcements, escalation_words, ticks
+from models import announcements, correlation_words, escalation_words, ticks
 from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.coordination_events import CoordinationEvent
+from models.correlation_events import CorrelationEvent
 from models.deadlines import POSTMORTEM
 from models.deliveries import (
     PROVIDER_OF,
@@ -85,7 +86,7 @@ def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: d
 
 def _heard(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:
     known = known_to(change.before, policy)
-    yield from introduction(after, fresh_by(change.event, known, policy), policy)
+    yield from introduction(after, fresh_by(change.event, known, after, policy), policy)
     for told in _told(change, after, policy):
         yield from retold(told, known, after, policy)
 
@@ -115,6 +116,9 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
     if isinstance(event, CoordinationEvent):
         for kind, words in announcements.told(event, after, policy):
             yield _REFRESH if kind is _K.REFRESH else (kind, words, None)
+        return
+    if isinstance(event, CorrelationEvent):
+        yield from correlation_words.told(event, before)
         return
     match event:
         case IncidentOpened():

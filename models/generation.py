@@ -14,7 +14,7 @@ from models.events import IncidentOpened, IncidentResolved
 from models.policy import Policy
 from models.role import Role
 from models.severity import Classification
-from models.signals import AlertsReported, IncidentDeclared, Signal, Via
+from models.signals import AlertsReported, IncidentDeclared, IncidentsAttached, Signal, Via
 from models.state import Incident
 
 
@@ -25,6 +25,8 @@ def governing(incident: Incident | None, signal: Signal, now: datetime) -> str |
     match signal:
         case AlertsReported() if incident is None or incident.is_over(now):
             return signal.policy_version
+        case IncidentsAttached() if incident is None or incident.is_over(now):
+            return signal.policy_version
         case IncidentDeclared() if incident is None or not incident.is_open:
             return signal.policy_version
         case _:
@@ -33,7 +35,7 @@ def governing(incident: Incident | None, signal: Signal, now: datetime) -> str |
 
 def opening(
     before: Incident | None,
-    signal: AlertsReported | IncidentDeclared,
+    signal: AlertsReported | IncidentDeclared | IncidentsAttached,
     found: Classification,
     *,
     by: str,
@@ -68,7 +70,8 @@ def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy,
     rules = policy.review
     lasted = now - incident.opened_at
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
-    due = now + within if incident.severity in rules.severities else None
+    alone = incident.parent is None  # else the other's postmortem is about both
+    due = now + within if alone and incident.severity in rules.severities else None
     owner = incident.coordination.roles.get(Role.INCIDENT_COMMANDER) or incident.taken_by or rules.owner
     return IncidentResolved(
         by=by,

@@ -21,8 +21,8 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from models import escalation, incident_alerts, roles, ticks, updates
-from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, COMMANDER, RECLASSIFY, STALE, WAKE
+from models import correlation, escalation, freezing, incident_alerts, roles, storms, ticks, updates
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -43,29 +43,45 @@ from models.signals import (
     DeadlineReached,
     DeliveryReported,
     EscalateRequested,
+    FreezeRequested,
     IncidentDeclared,
+    IncidentsAttached,
+    MergeRequested,
     PathProbed,
     ResolveRequested,
     RoleRequested,
     SeverityRequested,
     Signal,
+    SplitRequested,
     UpdateRequested,
 )
 from models.state import Incident, evolve
+from models.surroundings import NOTHING_AROUND, Surroundings
 
 __all__ = ["Incident", "decide", "evolve"]
 
 
-def decide(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
+def decide(
+    incident: Incident | None,
+    signal: Signal,
+    policy: Policy,
+    now: datetime,
+    around: Surroundings = NOTHING_AROUND,
+) -> list[Event]:
     """The events that follow from `signal` at `now` (UTC, never before the incident's last event); none when it is
-    stale.
+    stale. `around` answers models.correlation.question.
     """
-    events = _decided(incident, signal, policy, now)
+    decided = _decided(incident, signal, policy, now, around)
+    events = correlation.quieted(incident, signal, decided, policy, now, around)
+    if correlation.is_attached(incident, events):
+        return events
     followed = (roles.followed(incident, events, policy, now), updates.expected(incident, events, policy, now))
     return [*events, *(event for part in followed for event in part)]
 
 
-def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: datetime) -> list[Event]:
+def _decided(  # noqa: PLR0911 (one arm per signal is the point)
+    incident: Incident | None, signal: Signal, policy: Policy, now: datetime, around: Surroundings
+) -> list[Event]:
     match signal:
         case AlertsReported():
             return incident_alerts.reported(incident, signal, policy, now)
@@ -77,7 +93,12 @@ def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: dat
             known = incident is not None and incident.id == signal.incident_id  # also after its end
             return [*ticks.ticked(_open(incident), signal, policy)] if known else []
         case DeadlineReached():
-            return [] if incident is None else _deadline(incident, signal, policy, now)
+            return [] if incident is None else _deadline(incident, signal, policy, now, around)
+        case IncidentsAttached():
+            return storms.collected(incident, signal, policy, now)
+        case MergeRequested():
+            stale = _is_stale(incident, signal.incident_id)
+            return [] if stale else correlation.merged(_open(incident), signal, policy, now, around)
         case DeliveryReported():
             return (
                 []
@@ -91,6 +112,8 @@ def _decided(incident: Incident | None, signal: Signal, policy: Policy, now: dat
             | UpdateRequested()
             | SeverityRequested()
             | RoleRequested()
+            | SplitRequested()
+            | FreezeRequested()
         ):
             return [] if _is_stale(incident, signal.incident_id) else _command(_open(incident), signal, policy, now)
         case _:
@@ -116,14 +139,16 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
-def _command(
+def _command(  # noqa: PLR0911 (one arm per command is the point)
     incident: Incident,
     signal: AcknowledgeRequested
     | EscalateRequested
     | ResolveRequested
     | UpdateRequested
     | SeverityRequested
-    | RoleRequested,
+    | RoleRequested
+    | SplitRequested
+    | FreezeRequested,
     policy: Policy,
     now: datetime,
 ) -> list[Event]:
@@ -159,16 +184,25 @@ def _command(
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case RoleRequested():
             return roles.assigned(incident, signal)
+        case SplitRequested():
+            return correlation.split(incident, signal, policy, now)
+        case FreezeRequested():
+            return freezing.frozen(incident, signal)
         case _:
             assert_never(signal)
 
 
-def _deadline(incident: Incident, signal: DeadlineReached, policy: Policy, now: datetime) -> list[Event]:
+def _deadline(
+    incident: Incident, signal: DeadlineReached, policy: Policy, now: datetime, around: Surroundings
+) -> list[Event]:
     armed = incident.deadlines.get(signal.name)
     if armed is None or armed.id != signal.deadline_id:
         return []
+    passed = DeadlinePassed(name=signal.name)
+    if (looks := _LOOKS.get(signal.name)) is not None:
+        return [passed, *looks(incident, policy, now, around)]
     follows = _REACHED.get(signal.name)
-    return [DeadlinePassed(name=signal.name), *(follows(incident, policy, now) if follows else ())]
+    return [passed, *(follows(incident, policy, now) if follows else ())]
 
 
 def _unacknowledged(incident: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
@@ -202,3 +236,9 @@ _REACHED: Mapping[str, Callable[[Incident, Policy, datetime], Sequence[Event]]] 
     **{name: partial(updates.reached, clock=name) for name in updates.CLOCKS},
 }
 """What follows when an armed deadline is reached, by its name."""
+
+_LOOKS: Mapping[str, Callable[[Incident, Policy, datetime, Surroundings], Sequence[Event]]] = {
+    ATTACHMENT: correlation.looked_again,
+    STORM: storms.calmed,
+}
+"""The same, where other incidents have to be looked at."""

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
-from models import escalation
+from models import escalation, freezing
 from models.alert import Alert
+from models.correlation_events import AlertsElsewhere
 from models.events import (
     AlertsJoined,
     AlertsMuted,
@@ -36,6 +37,15 @@ _NOTHING_KNOWN = KnownAlerts()
 
 def reported(incident: Incident | None, signal: AlertsReported, policy: Policy, now: datetime) -> list[Event]:
     """What a report of alerts means for the incident of their key, if it has had one."""
+    if incident is None:
+        return _reported(None, signal, policy, now)
+    left, handed_on = freezing.handed_on(incident, signal, now)
+    if handed_on and not left.alerts and signal.group_status == "firing":
+        return handed_on
+    return [*handed_on, *_reported(_after(incident, handed_on, now), left, policy, now)]
+
+
+def _reported(incident: Incident | None, signal: AlertsReported, policy: Policy, now: datetime) -> list[Event]:
     known = incident.alerts if incident else _NOTHING_KNOWN
     alerts = tuple(alert for alert in signal.alerts if not known.overrules(alert, signal.received_at))
     if signal.alerts and not alerts and signal.group_status == "firing":
@@ -60,8 +70,10 @@ def _opened(
     opened = opening(before, signal, signal.classification, by=signal.sender, started_at=started_at, links=signal.links)
     fresh = evolve(None, opened, now)
     muted = _still_muted(before.alerts, signal) if before else {}
+    elsewhere = before.correlated.elsewhere if before else {}
     return [
         opened,
+        *([AlertsElsewhere(alerts=elsewhere)] if elsewhere else []),
         *([AlertsMuted(alerts=muted)] if muted else []),
         *_truncation(fresh, signal),
         _joined(signal, firing, policy, now),

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
+from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
@@ -53,6 +54,8 @@ class Service(Section):
     escalation: Name = DEFAULT
     """Of `escalations`, the chain that is paged for its incidents."""
     experts: tuple[Name, ...] = ()
+    dependencies: tuple[Name, ...] = ()
+    """Services without which it does not work."""
 
 
 class AcknowledgeWithin(Section):
@@ -142,6 +145,8 @@ class Policy(Section):
     escalations: dict[Slug, Escalation] = Field(default_factory=dict)
     """Further chains, by name; a service of the catalogue may name one."""
     communication: Communication = Communication()
+    correlation: Correlation = Correlation()
+    """Which incidents belong together. POLICY 7."""
     review: ReviewRules = ReviewRules()
     roles: RoleRules = RoleRules()
     checklists: dict[Slug, Checklist] = Field(default_factory=dict)
@@ -213,6 +218,17 @@ class Policy(Section):
         """The chain of levels for incidents of a service. It stays with them, as service and policy version do."""
         entry = self.services.get(service)
         return self.escalations.get(entry.escalation, self.escalation) if entry else self.escalation
+
+    def depends_on(self, service: str) -> tuple[str, ...]:
+        """The services without which a service does not work, itself not, the nearest first."""
+        found: dict[str, None] = {}
+        ahead = [service]
+        for name in ahead:
+            entry = self.services.get(name)
+            new = [one for one in (entry.dependencies if entry else ()) if one != service and one not in found]
+            found |= dict.fromkeys(new)
+            ahead += new
+        return tuple(found)
 
     @property
     def own_keys(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from models.coordination_events import CommanderExpected, CommanderMissing, RoleAssigned
+from models.correlation_events import IncidentDetached
 from models.deadlines import COMMANDER
 from models.deliveries import DeliveryKind, Message
 from models.escalation import TOCSIN
@@ -45,6 +46,8 @@ def followed(incident: Incident | None, events: Sequence[Event], policy: Policy,
                     following.append(RoleAssigned(role=Role.PRIMARY_RESOLVER, person=by, by=TOCSIN))
             case IncidentOpened(severity=severity) | SeverityChanged(severity=severity):
                 following += _by_policy(severity, held, policy)
+            case IncidentDetached():
+                following += _by_policy(about.severity, held, policy)
             case _:
                 pass
     return [*following, *_commander(before, about.severity, [*events, *following], policy, now)]
@@ -66,7 +69,7 @@ def _commander(
         match event:
             case RoleAssigned(role=Role.INCIDENT_COMMANDER, person=person):
                 leads, asked = person, asked or person is None
-            case IncidentOpened() | IncidentReopened():
+            case IncidentOpened() | IncidentReopened() | IncidentDetached():
                 asked = True
             case SeverityChanged():
                 asked, severity = True, event.severity

@@ -180,6 +180,55 @@ class PathProbed(AnySignal):
     kind: Literal["path_probed"] = "path_probed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRequested(Command):
+    """Somebody says that it is part of another incident, named by its key."""
+
+    kind: Literal["merge_requested"] = "merge_requested"
+    parent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRequested(Command):
+    """Somebody says that it is no part of the incident it is attached to."""
+
+    kind: Literal["split_requested"] = "split_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeRequested(Command):
+    """Somebody wants it to take no more alerts, or to take them again."""
+
+    kind: Literal["freeze_requested"] = "freeze_requested"
+    frozen: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """One incident that was attached to another, as it was then."""
+
+    incident_id: uuid.UUID
+    number: str
+    title: str
+    severity: Severity
+    tier: ServiceTier
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentsAttached(AnySignal):
+    """Others were attached to the incident of this key, which begins with the first of them where it is a storm's."""
+
+    kind: Literal["incidents_attached"] = "incidents_attached"
+    incidents: tuple[Collected, ...]
+    title: str
+    """This and the rest are of the storm's incident."""
+    summary: str
+    service: str
+    environment: str
+    policy_version: str
+
+
 Signal = (
     AlertsReported
     | IncidentDeclared
@@ -193,6 +242,10 @@ Signal = (
     | PathProbed
     | RoleRequested
     | ChecklistTickRequested
+    | MergeRequested
+    | SplitRequested
+    | FreezeRequested
+    | IncidentsAttached
 )
 
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
-from models import coordination
+from models import coordination, correlated
 from models.coordination import Coordination
 from models.coordination_events import CoordinationEvent
+from models.correlated import Correlated
+from models.correlation_events import CorrelationEvent, IncidentAttached
 from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, POSTMORTEM, RECLASSIFY, STALE, WAKE, Deadline, deadline_id
 from models.events import (
     Acknowledged,
@@ -49,6 +51,8 @@ from models.severity import PendingSeverity, Priority, ServiceTier, Severity, wo
 from models.signals import Stage
 
 Status = Literal["triggered", "acknowledged", "resolved"]
+_PAGING = (ACKNOWLEDGE, ACKNOWLEDGEMENT, WAKE)
+"""The deadlines by which people are paged."""
 
 
 class CorruptLogError(AssertionError):
@@ -104,6 +108,7 @@ class Incident:
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     coordination: Coordination = field(default_factory=Coordination)
+    correlated: Correlated = field(default_factory=Correlated)
 
     @property
     def is_open(self) -> bool:
@@ -113,6 +118,12 @@ class Incident:
     def is_over(self, now: datetime) -> bool:
         """True once an alert no longer reopens it: from then on a new generation begins."""
         return self.reopen_until is not None and now > self.reopen_until
+
+    @property
+    def parent(self) -> str | None:
+        """The key of the incident that it is attached to."""
+        attachment = self.correlated.attachment
+        return attachment.parent if attachment else None
 
     @property
     def firing(self) -> list[str]:
@@ -171,6 +182,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
     if isinstance(event, CoordinationEvent):
         told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
         return _scheduled(told, coordination.clocks(event))
+    if isinstance(event, CorrelationEvent):
+        told = replace(incident, correlated=correlated.evolve(incident.correlated, event))
+        quiet = _disarm(told, *_PAGING, *coordination.CLOCKS) if isinstance(event, IncidentAttached) else told
+        return _scheduled(quiet, correlated.clocks(event))
     match event:
         case AlertsJoined():
             return _joined(incident, event)
@@ -284,5 +299,5 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, ACKNOWLEDGE, ACKNOWLEDGEMENT, RECLASSIFY, STALE, WAKE, *coordination.CLOCKS)
+    quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, *coordination.CLOCKS, *correlated.CLOCKS)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

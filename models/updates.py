@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from models.coordination_events import PublicationOverdue, UpdateExpected, UpdateMissed, UpdateReminded
+from models.correlation_events import IncidentDetached
 from models.deadlines import PUBLICATION, UPDATE, UPDATE_REMINDER
 from models.deliveries import DeliveryKind, Message
 from models.events import Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged, UpdatePosted
@@ -32,7 +33,7 @@ def expected(incident: Incident | None, events: Sequence[Event], policy: Policy,
     restarts = [
         event
         for event in events
-        if isinstance(event, IncidentOpened | IncidentReopened | UpdatePosted | SeverityChanged)
+        if isinstance(event, IncidentOpened | IncidentReopened | UpdatePosted | SeverityChanged | IncidentDetached)
     ]
     if not restarts or any(isinstance(event, IncidentResolved) for event in events):
         return []

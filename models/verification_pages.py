@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
 from models.deliveries import DeliveryKind
 from models.events import (
     Acknowledged,
@@ -39,7 +40,9 @@ IN_PROGRESS = timedelta(seconds=60)
 """How long what must follow may be under way: a report, a record on its topic, the lifecycle's next transaction."""
 ANSWERED_WITHIN = timedelta(hours=25)
 """Acknowledges and resolves are tried for 24 hours; what still waits then is given up by nobody."""
-_ANEW = frozenset({"opened", "reopened", "escalated", "severity raised", "business hours", "acknowledgement expired"})
+_ANEW = frozenset(
+    {"opened", "reopened", "escalated", "severity raised", "business hours", "acknowledgement expired", "detached"}
+)
 """Reasons for which the chain begins, or goes on, anew."""
 
 
@@ -73,8 +76,9 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
 
 
 def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Finding]:
-    """What begins to be page-worthy pages in the very step that makes it so."""
-    paged = {told.signal_id for told in log if isinstance(told.event, LevelPaged | PageHeld | NobodyOnCall)}
+    """What begins to be page-worthy pages in the very step that makes it so, unless another incident pages for it."""
+    quiet = LevelPaged | PageHeld | NobodyOnCall | IncidentAttached | AttachmentStands
+    paged = {told.signal_id for told in log if isinstance(told.event, quiet)}
     last = {told.signal_id: told.after for told in log}
     for told in log:
         if told.signal_id not in paged and _begins_to_page(told, last[told.signal_id], policy):
@@ -85,7 +89,7 @@ def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Find
 
 def _begins_to_page(told: Told, after: Incident, policy: Policy) -> bool:
     match told.event:
-        case IncidentOpened() | IncidentReopened():
+        case IncidentOpened() | IncidentReopened() | IncidentDetached():
             return policy.pages(after.priority)
         case SeverityChanged() if told.before is not None and told.before.is_open:
             was = told.before.priority

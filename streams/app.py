@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from agents import lifecycle, review, triage
+from agents import correlation, lifecycle, review, triage
 from agents.delivery import Courier
 from models.deliveries import Provider
-from models.records import Agent
+from models.records import Agent, Record
 from streams import topics
 
 
@@ -20,6 +20,7 @@ class Ports:
     triage: triage.TriagePorts
     lifecycle: lifecycle.LifecyclePorts
     review: review.ReviewPorts
+    correlation: correlation.CorrelationPorts
     couriers: Mapping[Provider, Courier]
 
 
@@ -28,7 +29,10 @@ def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
     return (
         (topics.WEBHOOKS, partial(triage.run, ports=ports.triage)),
         (topics.SIGNALS, partial(lifecycle.run, ports=ports.lifecycle)),
-        (topics.EVENTS, partial(review.follow, ports=ports.review)),
+        (
+            topics.EVENTS,
+            each(partial(review.follow, ports=ports.review), partial(correlation.follow, ports=ports.correlation)),
+        ),
         (topics.REVIEW_SIGNALS, partial(review.run, ports=ports.review)),
         (topics.DELIVERIES_PAGERDUTY, ports.couriers[Provider.PAGERDUTY].wake),
         (topics.DELIVERIES_SLACK, ports.couriers[Provider.SLACK].wake),
@@ -36,6 +40,16 @@ def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
         (topics.DELIVERIES_EMAIL, ports.couriers[Provider.EMAIL].wake),
         (topics.DELIVERIES_TICKET, ports.couriers[Provider.TICKET].wake),
     )
+
+
+def each(*agents: Agent) -> Agent:
+    """Several agents that read the same topic, one after the other."""
+
+    async def run(batch: Sequence[Record]) -> None:
+        for agent in agents:
+            await agent(batch)
+
+    return run
 
 
 def wake_topic(provider: Provider) -> str:

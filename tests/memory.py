@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from models.feed import FeedEntry, FeedRecord
 from models.review import Review
 from models.state import Incident
 from models.step import Logged, State, Step
+from models.surroundings import NOTHING_ASKED, Neighbour, Question, Surroundings
 
 _ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
 _ENDINGS = {"incident_resolved", "incident_reopened"}
@@ -26,6 +28,7 @@ class Loaded(Generic[State]):
     now: datetime
     fresh: frozenset[uuid.UUID]
     states: dict[str, State]
+    around: Surroundings
 
 
 @dataclass
@@ -96,6 +99,23 @@ class MemoryStore:
     def latest(self, key: str) -> Incident | None:
         found = [incident for incident in self.incidents_by_id.values() if incident.key == key]
         return max(found, key=lambda incident: incident.generation, default=None)
+
+    def surroundings(self, question: Question) -> Surroundings:
+        """What models/store/neighbours.py asks PostgreSQL."""
+        latest = [one for one in self.incidents_by_id.values() if one is self.latest(one.key)]
+        alone = [one for one in latest if one.is_open and one.parent is None and one.service in question.services]
+        keys = {*question.keys, *(one.parent for one in latest if one.key in question.keys and one.parent)}
+        since = self.now() - question.window
+        begun = Counter(one.environment for one in self.incidents_by_id.values() if one.opened_at > since)
+        return Surroundings(
+            worst={
+                (one.environment, one.service): Neighbour.of(one)
+                for one in sorted(alone, key=lambda one: (one.severity.rank, one.opened_at), reverse=True)
+            },
+            by_key={one.key: Neighbour.of(one) for one in latest if one.is_open and one.key in keys},
+            attached={key: sum(one.is_open and one.parent == key for one in latest) for key in question.attached_to},
+            begun={name: min(begun[name], question.most) for name in question.environments},
+        )
 
     @asynccontextmanager
     async def incidents(self) -> AsyncIterator[_IncidentTransaction]:
@@ -231,11 +251,13 @@ class _Transaction(Generic[State]):
         self.store = store
         self.kinds: dict[uuid.UUID, str] = {}
 
-    async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
+    async def begin(
+        self, signals: Sequence[tuple[uuid.UUID, str, str]], question: Question = NOTHING_ASKED
+    ) -> Loaded[State]:
         fresh = frozenset(signal_id for signal_id, _, _ in signals if signal_id not in self.store.inbox)
         self.store.inbox |= fresh
         states = {key: state for _, _, key in signals if (state := self.state(key)) is not None}
-        return Loaded(self.store.now(), fresh, states)
+        return Loaded(self.store.now(), fresh, states, self.store.surroundings(question))
 
     def state(self, key: str) -> State | None:
         raise NotImplementedError

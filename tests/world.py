@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from agents import dead_letters, deadlines, delivery, lifecycle, relay, review, triage
+from agents import correlation, dead_letters, deadlines, delivery, lifecycle, relay, review, triage
 from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
 from models.oncall.schedule import Imported
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
-from models.records import Outgoing, Record, Unreadable
+from models.records import Agent, Outgoing, Record, Unreadable
 from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
@@ -29,10 +29,13 @@ from models.signals import (
     AcknowledgeRequested,
     ChecklistTickRequested,
     EscalateRequested,
+    FreezeRequested,
     IncidentDeclared,
+    MergeRequested,
     ResolveRequested,
     RoleRequested,
     SeverityRequested,
+    SplitRequested,
     UpdateRequested,
     encode_signal,
 )
@@ -146,8 +149,8 @@ class World:
     def escalate(self, level: str | None = None, by: str = "ana") -> None:
         self._command(EscalateRequested, by=by, level=level)
 
-    def resolve(self, by: str = "ana", note: str = "fixed") -> None:
-        self._command(ResolveRequested, by=by, note=note)
+    def resolve(self, by: str = "ana", note: str = "fixed", service: str | None = None) -> None:
+        self._command(ResolveRequested, self.about(service) if service else None, by=by, note=note)
 
     def update(self, message: str, stage: Any = None, by: str = "ana") -> None:
         self._command(UpdateRequested, by=by, message=message, stage=stage)
@@ -160,6 +163,15 @@ class World:
 
     def tick(self, step: int, *, done: bool = True, by: str = "ana") -> None:
         self._command(ChecklistTickRequested, by=by, step=step, done=done)
+
+    def merge(self, service: str, into: str, by: str = "ana") -> None:
+        self._command(MergeRequested, self.about(service), by=by, parent=self.about(into).key)
+
+    def split(self, service: str, by: str = "ana") -> None:
+        self._command(SplitRequested, self.about(service), by=by)
+
+    def freeze(self, *, frozen: bool = True, by: str = "ana") -> None:
+        self._command(FreezeRequested, by=by, frozen=frozen)
 
     def declare(self, severity: Severity = Severity.SEV1, by: str = "ana", key: str | None = None) -> None:
         key = key or f"declared/{uuid.uuid4()}"
@@ -226,12 +238,21 @@ class World:
     @property
     def incident(self) -> Incident:
         """The only incident, or the newest."""
-        return max(self.store.incidents_by_id.values(), key=lambda incident: (incident.opened_at, incident.generation))
+        return sorted(self.store.incidents_by_id.values(), key=lambda one: (one.opened_at, one.generation))[-1]
+
+    def about(self, service: str) -> Incident:
+        """The newest incident of a service."""
+        found = [one for one in self.store.incidents_by_id.values() if one.service == service]
+        return max(found, key=lambda incident: (incident.opened_at, incident.generation))
 
     @property
     def log(self) -> list[str]:
         """The newest incident's events, by kind."""
-        return [entry.event.kind for owner, entry in self.store.log if owner == str(self.incident.id)]
+        return self.log_of(self.incident)
+
+    def log_of(self, incident: Incident) -> list[str]:
+        """An incident's events, by kind."""
+        return [entry.event.kind for owner, entry in self.store.log if owner == str(incident.id)]
 
     @property
     def pages(self) -> list[str]:
@@ -256,8 +277,8 @@ class World:
 
     # --- how
 
-    def _command(self, kind: Any, **fields: Any) -> None:
-        incident = self.incident
+    def _command(self, kind: Any, of: Incident | None = None, **fields: Any) -> None:
+        incident = of or self.incident
         signal = kind(id=uuid.uuid4(), key=incident.key, incident_id=incident.id, via="api", **fields)
         self._tell(Outgoing("incident.signals", incident.key.encode(), encode_signal(signal)))
 
@@ -307,12 +328,13 @@ class World:
         self.queue += records
 
     async def _handle(self, out: Outgoing) -> None:
-        agent = {
+        agents: dict[str, Agent] = {
             "alertmanager.webhooks": partial(triage.run, ports=self._triage),
             "incident.signals": partial(lifecycle.run, ports=self._lifecycle),
-            "incident.events": partial(review.follow, ports=self._reviews),
+            "incident.events": self._follow,
             "review.signals": partial(review.run, ports=self._reviews),
-        }.get(out.topic)
+        }
+        agent = agents.get(out.topic)
         if agent is None:
             return
         record = Record(out.topic, 0, self._webhooks, out.key, out.value, out.headers)
@@ -321,6 +343,10 @@ class World:
         except Unreadable as unreadable:
             burial = dead_letters.Burial("dead.letters", "incident.signals", self.policy, self.version)
             await self._publish(dead_letters.bury(record, str(unreadable), self.now, burial))
+
+    async def _follow(self, records: Sequence[Record]) -> None:
+        await review.follow(records, self._reviews)
+        await correlation.follow(records, correlation.CorrelationPorts(self._publish, "incident.signals"))
 
     async def _deliver(self) -> bool:
         busy = False

@@ -41,6 +41,7 @@ _INCIDENT = Rows(
         "resolved_at": "timestamptz",
         "resolved_by": "text",
         "updated_at": "timestamptz",
+        "parent": "text",
         "state": "json",
     }
 )
@@ -120,6 +121,7 @@ def _incident_row(it: Incident) -> Row:
         it.resolved_at,
         None if it.resolved_by is None else clean(it.resolved_by),
         it.last_at,
+        None if it.parent is None else indexed(it.parent),
         to_json(INCIDENT, it),
     )
 

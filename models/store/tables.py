@@ -82,7 +82,8 @@ class IncidentRow(_Table, table=True):
         Index("incident_key_generation", "key", "generation", unique=True),
         Index("incident_number", "number", unique=True),
         Index("incident_newest", "opened_at", "id"),
-        Index("incident_open", "severity", postgresql_where=text("status <> 'resolved'")),
+        Index("incident_open", "service", "severity", postgresql_where=text("status <> 'resolved'")),
+        Index("incident_attached", "parent", postgresql_where=text("parent IS NOT NULL AND status <> 'resolved'")),
     )
     id: uuid.UUID = Field(primary_key=True)
     key: str = _text()
@@ -103,6 +104,8 @@ class IncidentRow(_Table, table=True):
     resolved_at: datetime | None = _instant(nullable=True)
     resolved_by: str | None = _text(nullable=True)
     updated_at: datetime = _instant()
+    parent: str | None = _text(nullable=True)
+    """The key of the incident that it is attached to."""
     state: Any = Field(sa_column=Column(JSON, nullable=False))
 
 

@@ -23,11 +23,12 @@ from models.records import Unreadable
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
-from models.store import ledger_writes, outbox_writes, state_writes
+from models.store import ledger_writes, neighbours, outbox_writes, state_writes
 from models.store.codec import INCIDENT, REVIEW, clean, indexed
 from models.store.connection import Session
 from models.store.errors import Conflict
 from models.store.statements import AnyStep, Rows
+from models.surroundings import NOTHING_ASKED, Question, Surroundings
 
 _NOTE = """
 INSERT INTO inbox (signal_id, kind, key, at)
@@ -66,6 +67,7 @@ class Loaded(Generic[State]):
     now: datetime
     fresh: frozenset[uuid.UUID]
     states: dict[str, State]
+    around: Surroundings
 
 
 class Transaction(Generic[State]):
@@ -78,9 +80,11 @@ class Transaction(Generic[State]):
         self._session = session
         self._now: datetime | None = None
 
-    async def begin(self, signals: Sequence[tuple[uuid.UUID, str, str]]) -> Loaded[State]:
-        """Notes `(id, kind, key)` of every signal and locks the latest state of every key. Raises Conflict, and
-        Unreadable for a batch that has to be split.
+    async def begin(
+        self, signals: Sequence[tuple[uuid.UUID, str, str]], question: Question = NOTHING_ASKED
+    ) -> Loaded[State]:
+        """Notes `(id, kind, key)` of every signal, locks the latest state of every key and answers `question`. Raises
+        Conflict, and Unreadable for a batch that has to be split.
         """
         noted = sorted((signal_id, clean(kind), clean(key)) for signal_id, kind, key in signals)
         places = {key: place for _, _, key in signals if (place := self._place(key)) is not None}
@@ -90,6 +94,7 @@ class Transaction(Generic[State]):
         fresh = await self._session.execute(_NOTE, Rows.arrays(noted) or [[], [], []])
         locked = await self._session.execute(self._lock, (sought,))
         latest = await self._session.execute(self._latest, (sought,))
+        asked = await neighbours.ask(self._session, question) if question else None
         clock = await self._session.execute(_NOW)
         await self._session.settle()
         found = {place: (owner_id, state) for place, owner_id, state in await locked.fetchall()}
@@ -97,7 +102,8 @@ class Transaction(Generic[State]):
             raise Conflict("another worker opened an incident of the same key meanwhile")
         states = {key: self._read(found[place][1]) for key, place in places.items() if place in found}
         [(self._now,)] = await clock.fetchall()
-        return Loaded(self._now, frozenset(signal_id for (signal_id,) in await fresh.fetchall()), states)
+        around = await asked.answer() if asked else Surroundings()
+        return Loaded(self._now, frozenset(signal_id for (signal_id,) in await fresh.fetchall()), states, around)
 
     async def numbers(self, count: int, now: datetime) -> list[str]:
         """`INC-YYYY-MMDD-###`: unique, counted per UTC day, a digit more past 999. POLICY 14."""

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final
 
 from agents import dead_letters
+from agents.correlation import CorrelationPorts
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
@@ -129,6 +130,7 @@ def _ports(worker: Worker, policies: Policies) -> Ports:
         triage=TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, worker.lookup),
         lifecycle=LifecyclePorts(store, policies, worker.waker.wake),
         review=ReviewPorts(store, policies, worker.waker.wake, store.log.endings),
+        correlation=CorrelationPorts(publish, topics.SIGNALS),
         couriers=worker.couriers,
     )
 

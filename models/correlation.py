@@ -1,0 +1,234 @@
+"""Which incidents belong together, and that one of them pages for all. POLICY 7.
+
+Pure, a part of `decide`. A new incident is attached to an open one that pages already: that of a service it depends
+on, a more severe one of its own service, or a storm's; a person may merge and split. An attached incident pages
+nobody, and looks again and again whether the other is still open: when it is not, it pages for itself, so that nothing
+is swallowed. docs/decisions/0033.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import reduce
+
+from models import escalation
+from models.correlated import Attachment
+from models.correlation_events import AttachmentStands, AttachReason, IncidentAttached, IncidentDetached
+from models.deadlines import ATTACHMENT, STORM, WAKE
+from models.escalation import TOCSIN
+from models.events import (
+    Acknowledged,
+    EscalationExhausted,
+    Event,
+    IncidentOpened,
+    IncidentReopened,
+    LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
+    PageHeld,
+    SeverityChanged,
+)
+from models.ourselves import OURSELVES
+from models.policy import Policy
+from models.severity import Severity, describe
+from models.signals import (
+    AlertsReported,
+    DeadlineReached,
+    IncidentDeclared,
+    MergeRequested,
+    Signal,
+    SplitRequested,
+)
+from models.state import Incident, evolve
+from models.surroundings import Neighbour, Question, Surroundings
+
+STORM_KEY = "tocsin/storm/"
+"""What the key of a storm's incident begins with; the environment follows."""
+_PAGING = LevelPaged | LevelSkipped | NobodyOnCall | EscalationExhausted | PageHeld
+
+
+def question(signals: Iterable[Signal], policy: Policy) -> Question:
+    """What has to be known of other incidents to decide `signals`."""
+    rules = policy.correlation
+    services: set[str] = set()
+    keys: set[str] = set()
+    attached_to: set[str] = set()
+    environments: set[str] = set()
+    for signal in signals:
+        match signal:
+            case AlertsReported() if signal.group_status == "firing":
+                keys.add(signal.key)
+                environments.add(signal.environment)
+                services.update(policy.depends_on(signal.service) if rules.by_dependency else ())
+                services.update([signal.service] if rules.by_severity else ())
+            case DeadlineReached(name=name) if name == ATTACHMENT:
+                keys.add(signal.key)
+            case DeadlineReached(name=name) if name == STORM:
+                attached_to.add(signal.key)
+            case MergeRequested():
+                keys.add(signal.parent)
+            case _:
+                pass
+    asked = Question(services=frozenset(services), keys=frozenset(keys), attached_to=frozenset(attached_to))
+    if (storm := rules.storm) is None:
+        return asked
+    return replace(asked, environments=frozenset(environments), window=storm.within, most=storm.incidents)
+
+
+def quieted(
+    incident: Incident | None,
+    signal: Signal,
+    events: Sequence[Event],
+    policy: Policy,
+    now: datetime,
+    around: Surroundings,
+) -> list[Event]:
+    """`events`, without the pages by which an incident begins, where it belongs to one that pages already."""
+    calm = [event for event in events if not isinstance(event, _PAGING)]
+    state = reduce(lambda known, event: evolve(known, event, now), calm, incident)
+    if state is None or not state.is_open or state.service == OURSELVES:
+        return list(events)
+    again = now + policy.correlation.look_again
+    if state.parent is not None:
+        return _still(state, signal, events, AttachmentStands(look_again_due=again), around, policy, now)
+    found = next(_parents(state, policy, around), None) if _begins(signal, events) else None
+    if found is None or (state.pages and not _opens(events)):
+        return list(events)
+    parent, number, reason, why = found
+    unheard = policy.channels[state.priority] if incident is None or incident.id != state.id else frozenset()
+    hushes = tuple(sorted(unheard if reason == "storm" else unheard - {"slack"}))
+    attached = IncidentAttached(
+        parent=parent,
+        number=number,
+        reason=reason,
+        why=why,
+        hushes=hushes,
+        severity=state.severity,
+        tier=state.tier,
+        look_again_due=again,
+        by=TOCSIN,
+    )
+    return [*calm, attached]
+
+
+def _still(  # noqa: PLR0913
+    state: Incident,
+    signal: Signal,
+    events: Sequence[Event],
+    stands: AttachmentStands,
+    around: Surroundings,
+    policy: Policy,
+    now: datetime,
+) -> list[Event]:
+    """`events` of an incident that is attached: on its own again when a person pages, or when it became worse."""
+    calm = [event for event in events if not isinstance(event, _PAGING)]
+    raised = any(isinstance(event, SeverityChanged) and event.by == TOCSIN for event in events)
+    if not raised and not _opens(events):
+        paged = any(isinstance(event, LevelPaged) for event in events)
+        by = getattr(signal, "by", TOCSIN)
+        return [*events, IncidentDetached(why=f"paged by {by}", by=by)] if paged else list(events)
+    if _stands(state, around.by_key.get(state.parent or "")):
+        return [*calm, stands]
+    why = "what it was attached to is over, or matters less"
+    return [*calm, *_detached(state, why, TOCSIN, policy, now)]
+
+
+def _opens(events: Iterable[Event]) -> bool:
+    return any(isinstance(event, IncidentOpened | IncidentReopened) for event in events)
+
+
+def _begins(signal: Signal, events: Sequence[Event]) -> bool:
+    """True when it would page by itself for the first time. What a person does pages as they say."""
+    if isinstance(signal, IncidentDeclared):
+        return False
+    raised = any(isinstance(event, SeverityChanged) and event.by == TOCSIN for event in events)
+    waited = isinstance(signal, DeadlineReached) and signal.name == WAKE
+    return _opens(events) or ((raised or waited) and any(isinstance(event, _PAGING) for event in events))
+
+
+def _parents(state: Incident, policy: Policy, around: Surroundings) -> Iterator[tuple[str, str, AttachReason, str]]:
+    """The incidents that page for `state`, the best first: key, number, reason and why."""
+    rules = policy.correlation
+    for service in policy.depends_on(state.service) if rules.by_dependency else ():
+        known = around.worst.get((state.environment, service))
+        if known and policy.pages(known.priority) and _covers(known, state):
+            yield known.key, known.number, "dependency", f"{state.service} depends on {service}"
+    worse = around.worst.get((state.environment, state.service)) if rules.by_severity else None
+    if worse and policy.pages(worse.priority) and worse.severity.worse_than(state.severity) and _covers(worse, state):
+        yield worse.key, worse.number, "severity", f"{state.service} has a {worse.severity} already"
+    storm = rules.storm
+    begun = around.begun.get(state.environment, 0)
+    if storm and begun >= storm.incidents and state.severity is not Severity.SEV1:
+        yield (
+            STORM_KEY + state.environment,
+            "",
+            "storm",
+            f"{begun} incidents or more began within {describe(storm.within)}",
+        )
+
+
+def _covers(other: Neighbour, state: Incident) -> bool:
+    """True when whoever is paged for `other` comes at least as fast and for something at least as bad."""
+    return other.key != state.key and other.priority <= state.priority and not state.severity.worse_than(other.severity)
+
+
+def _stands(state: Incident, parent: Neighbour | None) -> bool:
+    attachment = state.correlated.attachment
+    if parent is None or attachment is None:
+        return False
+    swallows = attachment.reason == "storm" and state.severity is Severity.SEV1
+    return attachment.reason == "merged" or (_covers(parent, state) and not swallows)
+
+
+def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
+    """The other incident is still open; or it is not, and this one pages for itself."""
+    if _stands(incident, around.by_key.get(incident.parent or "")):
+        return [AttachmentStands(look_again_due=now + policy.correlation.look_again)]
+    return _detached(incident, "what it was attached to is over, or matters less", TOCSIN, policy, now)
+
+
+def merged(
+    incident: Incident, signal: MergeRequested, policy: Policy, now: datetime, around: Surroundings
+) -> list[Event]:
+    """A person attaches it to another, and so has it. Nothing where that one is not open, or attached itself."""
+    parent = around.by_key.get(signal.parent)
+    if parent is None or parent.parent is not None or parent.key in {incident.key, incident.parent}:
+        return []
+    taken: list[Event] = [Acknowledged(by=signal.by, via=signal.via)] if incident.status == "triggered" else []
+    known: Attachment | None = incident.correlated.attachment
+    return [
+        *taken,
+        IncidentAttached(
+            parent=parent.key,
+            number=parent.number,
+            reason="merged",
+            why=f"merged by {signal.by}",
+            hushes=tuple(sorted(known.hushes)) if known else (),
+            severity=incident.severity,
+            tier=incident.tier,
+            look_again_due=now + policy.correlation.look_again,
+            by=signal.by,
+        ),
+    ]
+
+
+def split(incident: Incident, signal: SplitRequested, policy: Policy, now: datetime) -> list[Event]:
+    """A person takes it out again: from now on it pages for itself."""
+    return _detached(incident, f"split by {signal.by}", signal.by, policy, now) if incident.parent else []
+
+
+def _detached(incident: Incident, why: str, by: str, policy: Policy, now: datetime) -> list[Event]:
+    detached = IncidentDetached(why=why, by=by)
+    alone = evolve(incident, detached, now)
+    return [detached, *escalation.first_level(alone, escalation.Cause("detached", by), policy, now)]
+
+
+def is_attached(incident: Incident | None, events: Iterable[Event]) -> bool:
+    """Whether it is attached after `events`."""
+    attached = incident is not None and incident.parent is not None
+    for event in events:
+        if isinstance(event, IncidentAttached | IncidentDetached | IncidentOpened):
+            attached = isinstance(event, IncidentAttached)
+    return attached
