@@ -237,8 +237,9 @@ class World:
 
     @property
     def incident(self) -> Incident:
-        """The only incident, or the newest."""
-        return sorted(self.store.incidents_by_id.values(), key=lambda one: (one.opened_at, one.generation))[-1]
+        """The only incident, or the newest; of several that began at once the last."""
+        newest_last = reversed(self.store.incidents_by_id.values())
+        return max(newest_last, key=lambda incident: (incident.opened_at, incident.generation))
 
     def about(self, service: str) -> Incident:
         """The newest incident of a service."""
