@@ -113,7 +113,7 @@ class MemoryStore:
                 for one in sorted(alone, key=lambda one: (one.severity.rank, one.opened_at), reverse=True)
             },
             by_key={one.key: Neighbour.of(one) for one in latest if one.is_open and one.key in keys},
-            attached={key: sum(one.is_open and one.parent == key for one in latest) for key in question.attached_to},
+            attached=dict(Counter(one.parent for one in latest if one.is_open and one.parent in question.attached_to)),
             begun={name: min(begun[name], question.most) for name in question.environments},
         )
 

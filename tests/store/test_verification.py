@@ -156,6 +156,23 @@ async def test_somebody_had_it_before_the_page_was_sent(shop: Shop) -> None:
     assert await shop.found() == []
 
 
+async def test_an_incident_for_which_another_pages(shop: Shop) -> None:
+    await shop.alert()
+    await shop.desk.handle(alerts("child", Severity.SEV2, received_at=await shop.desk.store.reads.now()))
+    await shop.send()
+    assert await shop.found() == []
+    await shop.reach("attachment")
+    await shop.desk.resolve(KEY)
+    await shop.send()
+    await shop.reach("attachment")
+    await shop.send()
+    assert (await shop.desk.kinds(await shop.desk.incident_id("child")))[-3:-1] == ["incident_detached", "level_paged"]
+    assert await shop.found() == []
+    seen = '{"kind": "alerts_seen", "stale_due": "2030-01-01T00:00:00Z"}'
+    damage = f"UPDATE event SET kind = 'alerts_seen', body = '{seen}' WHERE kind = 'incident_attached'"
+    assert "not-paged" in await shop.damage(damage)
+
+
 async def test_a_new_generation_and_an_incident_that_pages_nobody(shop: Shop) -> None:
     await shop.alert(Severity.SEV4)
     await shop.desk.resolve(KEY)
