@@ -32,7 +32,12 @@ LONGEST_NAME = 200
 
 
 def incident_key(labels: Labels, policy: Policy) -> str:
-    """The identity of an incident: one quoted part per entry of `policy.incident_key`, `-` where no label is set."""
+    """The identity of an incident: one quoted part per entry of `policy.incident_key`, `-` where no label is set;
+    or the name of the grouping that matches, and its parts.
+    """
+    for grouping in policy.groupings:
+        if _matched(grouping.when, labels):
+            return "/".join((grouping.name, *(_part(_first(labels, names)) for names in grouping.by)))
     return "/".join(_part(_first(labels, names)) for names in policy.incident_key)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
+from urllib.parse import quote, unquote
 
 from models import escalation
 from models.correlated import Attachment
@@ -44,9 +45,19 @@ from models.signals import (
 from models.state import Incident, evolve
 from models.surroundings import Neighbour, Question, Surroundings
 
-STORM_KEY = "tocsin/storm/"
-"""What the key of a storm's incident begins with; the environment follows."""
+_STORM = "tocsin/storm/"
 _PAGING = LevelPaged | LevelSkipped | NobodyOnCall | EscalationExhausted | PageHeld
+
+
+def storm_key(environment: str) -> str:
+    """The key of the incident that stands for a storm."""
+    return _STORM + quote(environment, safe=" ")
+
+
+def stormy(key: str) -> str | None:
+    """The environment whose storm has this key; None for any other incident."""
+    environment = key.removeprefix(_STORM)
+    return None if environment == key or "/" in environment else unquote(environment)
 
 
 def question(signals: Iterable[Signal], policy: Policy) -> Question:
@@ -162,7 +173,7 @@ def _parents(state: Incident, policy: Policy, around: Surroundings) -> Iterator[
     begun = around.begun.get(state.environment, 0)
     if storm and begun >= storm.incidents and state.severity is not Severity.SEV1:
         yield (
-            STORM_KEY + state.environment,
+            storm_key(state.environment),
             "",
             "storm",
             f"{begun} incidents or more began within {describe(storm.within)}",

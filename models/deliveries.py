@@ -154,6 +154,10 @@ class IncidentFacts:
     """Who has which role, by its name. POLICY 15."""
     checklist: ChecklistFacts | None = None
     """None where the incident's kind has none."""
+    attached_to: str = ""
+    """What pages for it, by number where it is known, when it is attached to another incident."""
+    collected: int = 0
+    """How many others were attached to this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,8 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         component=entry.component if entry else None,
         checklist=ticks.facts(incident, policy),
         roles={role.words: person for role, person in incident.coordination.roles.items()},
+        attached_to=incident.attached_to,
+        collected=incident.correlated.collected,
     )
 
 

@@ -35,7 +35,7 @@ from models.events import (
 from models.generation import opening, resolution
 from models.known_alerts import MutedAlert
 from models.policy import Policy
-from models.severity import Classification, Severity
+from models.severity import Classification, Severity, describe
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
@@ -209,7 +209,10 @@ def _unacknowledged(incident: Incident, policy: Policy, now: datetime) -> Sequen
     return escalation.next_level(incident, "not acknowledged", policy, now)
 
 
-def _stale(_: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
+def _stale(incident: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
+    if policy.when_stale == "resolve":
+        note = f"nobody has mentioned its alerts for {describe(policy.stale_after)}"
+        return [resolution(incident, escalation.TOCSIN, "tocsin", note, policy, now)]
     return [AlertsWentStale(stale_due=now + policy.stale_after)]
 
 

@@ -21,7 +21,7 @@ from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.oncall.within import Within, due_at, parse_within
-from models.policy_fields import Duration, EmailAddress, Name, Section, Slug, parse_duration
+from models.policy_fields import Duration, EmailAddress, Name, Section, Slug, When, parse_duration
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
@@ -56,6 +56,15 @@ class Service(Section):
     experts: tuple[Name, ...] = ()
     dependencies: tuple[Name, ...] = ()
     """Services without which it does not work."""
+
+
+class Grouping(Section):
+    """Alerts that match are one incident per value of the labels, whatever else they say. POLICY 7."""
+
+    name: Slug
+    when: When
+    by: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1)]
+    """One tuple per part of the key: the labels to try in order."""
 
 
 class AcknowledgeWithin(Section):
@@ -130,6 +139,8 @@ class Policy(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")]
     incident_key: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1)]
     """One tuple per part of the key: the labels to try in order."""
+    groupings: tuple[Grouping, ...] = ()
+    """Alerts that make one incident by other labels; the first that matches counts."""
     service_labels: Annotated[tuple[Name, ...], Field(min_length=1)] = ("service",)
     environment_labels: tuple[Name, ...] = ("environment", "namespace")
     tier_label: Name = "tier"
@@ -157,6 +168,8 @@ class Policy(Section):
     calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
     stale_after: Duration = timedelta(hours=24)
+    when_stale: Literal["tell", "resolve"] = "tell"
+    """What follows when nobody has mentioned the firing alerts for that long."""
     _imported: Mapping[str, Imported] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

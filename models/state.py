@@ -126,6 +126,12 @@ class Incident:
         return attachment.parent if attachment else None
 
     @property
+    def attached_to(self) -> str:
+        """The same for people: its number where that is known; empty for one that stands alone."""
+        attachment = self.correlated.attachment
+        return (attachment.number or attachment.parent) if attachment else ""
+
+    @property
     def firing(self) -> list[str]:
         """Fingerprints of the alerts that fire."""
         return self.alerts.firing

@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime
 
 from models import escalation
-from models.correlation import STORM_KEY
+from models.correlation import stormy
 from models.correlation_events import IncidentsCollected, StormGoesOn
 from models.escalation import TOCSIN
 from models.events import Event, IncidentOpened, IncidentReopened
@@ -25,7 +25,7 @@ from models.surroundings import Surroundings
 
 def collected(incident: Incident | None, signal: IncidentsAttached, policy: Policy, now: datetime) -> list[Event]:
     """What others that were attached mean for the incident that pages for them."""
-    is_storm = signal.key.startswith(STORM_KEY)
+    is_storm = stormy(signal.key) is not None
     told = IncidentsCollected(
         incidents=signal.incidents, calm_due=now + policy.correlation.look_again if is_storm else None
     )
@@ -84,7 +84,7 @@ def collecting(
     key: str, incidents: tuple[Collected, ...], signal_id: uuid.UUID, policy_version: str
 ) -> IncidentsAttached:
     """The signal that tells the incident of `key` what was attached to it."""
-    environment = key.removeprefix(STORM_KEY)
+    environment = stormy(key) or ""
     return IncidentsAttached(
         id=signal_id,
         key=key,

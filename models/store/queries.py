@@ -22,7 +22,7 @@ from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
 from models.store import tables
-from models.store.codec import INCIDENT, REVIEW, clean
+from models.store.codec import INCIDENT, REVIEW, clean, indexed
 from models.store.connection import Database
 from models.store.errors import Unavailable, translated, unavailable
 from models.store.figures import figures
@@ -73,6 +73,8 @@ class Queries:
             query = query.where(col(_I.severity).in_([severity.value for severity in which.severities]))
         if which.service is not None:
             query = query.where(col(_I.service) == clean(which.service))
+        if which.parent is not None:
+            query = query.where(col(_I.parent) == indexed(which.parent))
         if after is not None:
             place = tuple_(col(_I.opened_at), col(_I.id))
             query = query.where(place < tuple_(after.opened_at, after.incident_id))

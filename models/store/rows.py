@@ -22,6 +22,8 @@ class IncidentFilter:
     statuses: frozenset[Status] | None = None
     severities: frozenset[Severity] | None = None
     service: str | None = None
+    parent: str | None = None
+    """The key of the incident that they are attached to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,14 @@ def list_incidents(
     only_open: Annotated[bool, typer.Option("--open", help="Only those not resolved.")] = False,
     severity: Annotated[list[Severity] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
     service: Annotated[str | None, typer.Option(help="Of this service only.")] = None,
+    of: Annotated[str | None, typer.Option(help="Attached to this incident.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Lists incidents, newest first."""
     with connect() as client:
         statuses = SINCE_OPEN if only_open else ()
-        found = list(pages(client, statuses, limit, severity=severity, service=service))
+        found = list(pages(client, statuses, limit, severity=severity, service=service, attached_to=of))
     if as_json:
         say_json([one.model_dump(mode="json") for one in found])
         return
@@ -75,6 +76,9 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
         ("service", f"{one.service} (tier {int(one.tier)})"),
         ("environment", one.environment),
         ("alerts", f"{one.firing} of {one.alerts} firing" if one.alerts else "none: declared by a person"),
+        ("attached to", f"{one.attached_to}, which pages for both" if one.attached_to else ""),
+        ("pages for", f"{one.collected} more: tocsin incidents --of {one.number}" if one.collected else ""),
+        ("frozen", "it takes no more alerts" if one.frozen else ""),
         ("started", when(one.started_at)),
         ("opened", when(one.opened_at)),
         ("acknowledged", _by(one.acknowledged_by, when(one.acknowledged_at))),

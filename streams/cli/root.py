@@ -19,6 +19,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.incidents": ("incidents", "explain"),
     "streams.cli.commands": ("declare", "ack", "resolve", "escalate", "update", "severity"),
     "streams.cli.coordination": ("assign", "checklist"),
+    "streams.cli.correlation": ("merge", "split", "freeze"),
     "streams.cli.pages": ("page",),
     "streams.cli.deliveries": ("deliveries",),
     "streams.cli.deadlines": ("deadlines",),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from models import correlation_words
+from models.correlation_events import CorrelationEvent
+from models.events import decode_event
 from streams.cli.output import instant
 from streams.web.api_models import TimelineEntry
 
@@ -16,7 +20,10 @@ def told(entry: TimelineEntry) -> str:
     """The sentence; for a kind that this version does not know, its fields as they are."""
     sentence = _SENTENCES.get(entry.kind)
     try:
-        return sentence(entry.event) if sentence else _as_it_is(entry.event)
+        if sentence is not None:
+            return sentence(entry.event)
+        event = decode_event(json.dumps({"kind": entry.kind, **entry.event}))
+        return correlation_words.said(event) if isinstance(event, CorrelationEvent) else _as_it_is(entry.event)
     except (KeyError, TypeError, ValueError, AttributeError):  # of another version
         return _as_it_is(entry.event)
 

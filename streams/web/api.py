@@ -30,7 +30,7 @@ from streams import topics
 from streams.web import api_models as api
 from streams.web import api_requests as requests
 from streams.web.auth import Doors
-from streams.web.commands import Commands, Giver, Ports, TheIncident, Told, later
+from streams.web.commands import Commands, Giver, Ports, TheIncident, Told, incident_of, later
 from streams.web.errors import Problem
 from streams.web.ports import WebPorts
 
@@ -59,16 +59,20 @@ router = APIRouter(prefix="/api/v1", tags=["incidents"], dependencies=[Depends(a
 
 
 @router.get("/incidents")
-async def list_incidents(
+async def list_incidents(  # noqa: PLR0913 (FastAPI reads the query from the signature)
     ports: Ports,
     status: Annotated[list[Status] | None, Query()] = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
     service: Annotated[requests.Label | None, Query()] = None,
+    attached_to: Annotated[str | None, Query(max_length=60, description="The number of an incident.")] = None,
     after: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> api.IncidentPage:
     """Newest first. `status` and `severity` may be given several times."""
-    which = IncidentFilter(frozenset(status) if status else None, frozenset(severity) if severity else None, service)
+    parent = (await incident_of(attached_to, ports)).key if attached_to else None
+    which = IncidentFilter(
+        frozenset(status) if status else None, frozenset(severity) if severity else None, service, parent
+    )
     found = await ports.reads.incidents(which, _position(after) if after else None, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return api.IncidentPage(
@@ -156,8 +160,13 @@ class Order:
     async def give(self, kind: Callable[..., Signal], asked: requests.Command) -> api.CommandAnswer | Response:
         """What it led to, or that it is kept."""
         about = self.incident
-        signal = kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked))
-        return await _given(signal, about.id, self.ports, self.giver)
+        return await self.given(
+            kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked))
+        )
+
+    async def given(self, signal: Signal) -> api.CommandAnswer | Response:
+        """The same for a signal that is ready."""
+        return await _given(signal, self.incident.id, self.ports, self.giver)
 
 
 TheOrder = Annotated[Order, Depends()]

@@ -77,6 +77,11 @@ class IncidentView(BaseModel):
     level: str | None
     alerts: int
     firing: int
+    attached_to: str | None
+    """The incident that pages for this one: its number, or its key where it had none yet."""
+    collected: int
+    """How many were ever attached to this one."""
+    frozen: bool
     pages: list[PageView]
     deadlines: list[DeadlineView]
     policy_version: str
@@ -91,6 +96,9 @@ class IncidentView(BaseModel):
             level=incident.pages[-1].level if incident.pages else None,
             alerts=incident.alerts.count,
             firing=len(incident.firing),
+            attached_to=incident.attached_to or None,
+            collected=incident.correlated.collected,
+            frozen=incident.correlated.frozen,
             pages=[PageView.model_validate(page, from_attributes=True) for page in incident.pages],
             deadlines=sorted(
                 map(DeadlineView.armed, incident.deadlines.values()), key=lambda deadline: deadline.due_at
@@ -98,7 +106,10 @@ class IncidentView(BaseModel):
         )
 
 
-_OWN = {"next_update_due", "updates_missed", "roles", "level", "alerts", "firing", "pages", "deadlines"}
+_OWN = {
+    *("next_update_due", "updates_missed", "roles", "level", "alerts", "firing", "pages", "deadlines"),
+    *("attached_to", "collected", "frozen"),
+}
 _SAME = set(IncidentView.model_fields) - _OWN
 
 

@@ -84,6 +84,18 @@ class ChangeSeverity(Command):
     reason: Said
 
 
+class Merge(Command):
+    """Says that it is part of another incident, named by its number."""
+
+    into: Name
+
+
+class Freeze(Command):
+    """It takes no more alerts; with `frozen` False it does again."""
+
+    frozen: bool = True
+
+
 class AssignRole(Command):
     """POLICY 15. Without a person whoever has it gives it back."""
 

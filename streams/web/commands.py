@@ -106,7 +106,8 @@ class CommandId:
 Told = Annotated[CommandId, Depends()]
 
 
-async def _incident(number: str, ports: Ports) -> Incident:
+async def incident_of(number: str, ports: Ports) -> Incident:
+    """The incident that people call `number`. Raises Problem."""
     incident = await ports.reads.incident_by_number(number.upper()) if "\0" not in number else None
     if incident is None:
         raise Problem(404, f"there is no incident {number[:60]!r}", "GET /api/v1/incidents lists them.")
@@ -120,5 +121,5 @@ async def _action_item(item_id: uuid.UUID, ports: Ports) -> ReviewOf:
     return item
 
 
-TheIncident = Annotated[Incident, Depends(_incident)]
+TheIncident = Annotated[Incident, Depends(incident_of)]
 TheActionItem = Annotated[ReviewOf, Depends(_action_item)]

@@ -61,6 +61,21 @@ def test_a_checklist_is_read_and_ticked(operator: Operator) -> None:
     )
 
 
+def test_incidents_are_merged_split_and_frozen(operator: Operator) -> None:
+    for title in ("Checkout is down", "Nothing can be bought"):
+        operator.gets("declare", title, "--severity", "SEV1")
+    merged = f"{number('002')} is attached to {number('001')}, which pages for both.\n"
+    assert operator.gets("merge", "002", "001") == merged
+    assert "acknowledged" in operator.gets("merge", "002", "001")
+    assert number("002") in operator.gets("incidents", "list", "--of", number("001"))
+    assert "which pages for both" in operator.gets("incidents", "show", "002")
+    assert operator.gets("split", "002") == f"{number('002')} is on its own again; primary is paged.\n"
+    assert "takes no more alerts" in operator.gets("freeze", "002")
+    assert "takes alerts again" in operator.gets("freeze", "002", "--undo")
+    assert "On its own again: split by alice" in operator.gets("incidents", "timeline", "002")
+    assert "Frozen by alice" in operator.gets("explain", "002")
+
+
 def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:
     said = operator.gets("declare", "Checkout hangs", "--severity", "SEV1", "--service", "checkout", "--tier", "1")
     assert said == f"{number('001')} declared: SEV1/P0, primary is paged.\n"

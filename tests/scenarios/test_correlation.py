@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.correlation import storm_key, stormy
 from models.deliveries import DeliveryKind
 from tests.world import DEFAULT, World
 
@@ -296,3 +297,29 @@ def test_it_takes_alerts_again_when_a_person_says_so() -> None:
     world.alert(pods=["pod-0", "pod-1"])
     assert world.incident.alerts.count == 2
     assert world.log.count("incident_frozen") == 2
+
+
+def test_a_storm_s_key_is_no_alert_s_whatever_its_labels() -> None:
+    assert stormy(storm_key("prod/eu")) == "prod/eu"
+    assert stormy(storm_key("")) == ""
+    assert stormy("tocsin/storm/checkout/Down") is None
+    assert stormy("-/-/checkout/Down") is None
+
+
+def test_a_grouping_of_the_policy_makes_one_incident_of_many_alert_names() -> None:
+    rack = "groupings:\n  - {name: rack, when: {rack: .+}, by: [[datacenter], [rack]]}\n"
+    world = World(POLICY + rack)
+    for name in ("NodeDown", "SwitchDown", "LinkDown"):
+        world.alert(name, group=name, labels={"rack": "r/12", "datacenter": "fra"})
+    assert world.pages == ["primary"]
+    assert (world.incident.key, world.incident.alerts.count) == ("rack/fra/r%2F12", 3)
+
+
+@pytest.mark.parametrize(("follows", "status"), [("tell", "triggered"), ("resolve", "resolved")])
+def test_alerts_that_nobody_mentions_any_more_are_told_or_resolved_by_policy(follows: str, status: str) -> None:
+    world = World(DEFAULT + f"when_stale: {follows}\n")
+    world.alert(labels={"severity": "low"})
+    world.advance(hours=25)
+    assert (world.incident.status, "alerts_went_stale" in world.log) == (status, follows == "tell")
+    world.alert(labels={"severity": "low"}, started=world.now)
+    assert world.incident.status == "triggered"

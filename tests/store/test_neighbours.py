@@ -92,9 +92,7 @@ async def test_a_batch_sees_what_it_opens_itself(desk: Desk) -> None:
 async def test_two_that_are_merged_into_each_other_make_no_circle(desk: Desk, together: int) -> None:
     await desk.handle(alerts("a"), alerts("b"))
     merges = [
-        MergeRequested(
-            id=uuid.uuid4(), key=key, incident_id=await desk.incident_id(key), by="a", via="api", parent=into
-        )
+        MergeRequested(id=uuid.uuid4(), key=key, incident_id=await desk.incident_id(key), by="a", via="api", parent=to)
         for key, to in ("ab", "ba")
     ]
     for first in range(0, 2, together):

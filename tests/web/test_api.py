@@ -302,3 +302,28 @@ async def test_the_policy_in_force_can_be_read(api: Client) -> None:
     answer = (await api.get("/api/v1/policy")).json()
     assert answer["policy"]["name"] == "default"
     assert len(answer["version"]) == 12
+
+
+async def test_incidents_are_merged_split_and_frozen(api: Client) -> None:
+    first, second = await declared(api), await declared(api, service="shop", title="Nothing can be bought")
+    here = f"/api/v1/incidents/{second['number']}"
+    merged = (await api.post(f"{here}/merge", json={"into": first["number"], "by": "alice"})).json()["incident"]
+    assert (merged["attached_to"], merged["status"]) == (first["number"], "acknowledged")
+    listed = (await api.get("/api/v1/incidents", params={"attached_to": first["number"]})).json()["incidents"]
+    assert [one["number"] for one in listed] == [second["number"]]
+    alone = (await api.post(f"{here}/split")).json()["incident"]
+    assert (alone["attached_to"], alone["status"]) == (None, "triggered")
+    assert (await api.post(f"{here}/freeze")).json()["incident"]["frozen"] is True
+    assert (await api.post(f"{here}/freeze", json={"frozen": False})).json()["incident"]["frozen"] is False
+
+
+async def test_what_cannot_be_merged_says_why(api: Client) -> None:
+    numbers = [(await declared(api, service=name))["number"] for name in ("checkout", "shop", "billing")]
+    one, two, three = numbers
+    assert (await api.post(f"/api/v1/incidents/{two}/merge", json={"into": one})).json()["changed"] is True
+    for into, said in ((three, "is this incident itself"), (two, f"is attached to {one}"), ("INC-0", "no incident")):
+        answer = await api.post(f"/api/v1/incidents/{three}/merge", json={"into": into})
+        assert (answer.status_code, said in answer.text) == (404 if into == "INC-0" else 422, True), answer.text
+    await api.post(f"/api/v1/incidents/{one}/resolve")
+    answer = await api.post(f"/api/v1/incidents/{three}/merge", json={"into": one})
+    assert (answer.status_code, "is resolved" in answer.text) == (422, True)

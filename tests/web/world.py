@@ -51,6 +51,7 @@ class MemoryReads:
                 (which.statuses is None or one.status in which.statuses)
                 and (which.severities is None or one.severity in which.severities)
                 and which.service in {None, one.service}
+                and which.parent in {None, one.parent}
                 and (after is None or (one.opened_at, one.id) < (after.opened_at, after.incident_id))
             )
 
