@@ -10,6 +10,7 @@ or changes an incident.
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ from models.classification import classify, environment_of, incident_key, servic
 from models.policy import Policy
 from models.rates import Answer, Answers, questions
 from models.records import Outgoing, Publish, Record, Unreadable
+from models.severity import Severity
 from models.signals import AlertsReported, PathProbed, Signal, encode_signal
 
 TITLE, SUMMARY = 300, 2000
 """Characters that travel in every message; the whole text stays in the log, with the alert."""
 
 LONGEST_LINK = 2000
+
+_log = logging.getLogger(__name__)
 
 
 class Groups(Protocol):
@@ -88,11 +92,21 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     told = {pair for one in heard for pair in _fires_in(one)}
     keys = await _keys(heard, told, ports)
     signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
+    for signal in signals:
+        _note_if_only_logged(signal)
     # Side by side: a group's next webhook is in a later batch, or found in `told`.
     await asyncio.gather(
         ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)]),
         *([ports.groups.remember_groups(told)] if told else []),
     )
+
+
+def _note_if_only_logged(signal: Signal) -> None:
+    """POLICY 1: INFO is logged, and opens nothing."""
+    if isinstance(signal, AlertsReported) and signal.alerts and signal.classification.severity is Severity.INFO:
+        _log.info(
+            "INFO, logged only: %r from %s (%s)", signal.title, signal.sender, "; ".join(signal.classification.why)
+        )
 
 
 def _read(record: Record) -> AlertGroup | PathProbed:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
+import pytest
 import yaml
 
 from agents import triage
@@ -78,3 +79,12 @@ async def test_an_answer_that_never_came_holds_up_no_alert() -> None:
     [signal] = desk.signals
     assert signal.classification.severity == "SEV3"
     assert "no error rate from Prometheus: nobody was asked" in signal.classification.why
+
+
+async def test_what_is_info_is_logged_and_opens_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """POLICY 1."""
+    desk = Desk({})
+    with caplog.at_level("INFO"):
+        await triage.run([webhook("quiet", error_rate="0.1%"), webhook("loud", error_rate="90%")], desk.ports)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "agents.triage"]
+    assert line.startswith("INFO, logged only: 'Errors on quiet' from prometheus (")
