@@ -95,7 +95,16 @@ def classify(
     remarks = [text for numbers in found for _, number in numbers for text in number.lacks]
     matrix = f"{severity} on a tier {tier.value} service is {priority}"
     why = dict.fromkeys([*ordered, *remarks, *([kind[1]] if kind else []), matrix])
-    return Classification(severity, priority, tier, tuple(why), tuple(pending), kind[0].name if kind else "")
+    clocks = (rates.clock(family, number, alert, now) for alert, numbers in read for family, number in numbers)
+    return Classification(
+        severity,
+        priority,
+        tier,
+        tuple(why),
+        tuple(pending),
+        kind[0].name if kind else "",
+        min((clock for clock in clocks if clock), default=None),
+    )
 
 
 def kind_of(alerts: Sequence[Alert], policy: Policy) -> tuple[KindRule, str] | None:

@@ -63,6 +63,8 @@ class RateRule(Section):
     above: Bound | None = None
     at_least: Bound | None = None
     lasting: Duration = timedelta(0)
+    acknowledge_within: Duration | None = None
+    """A clock of its own, beside those of severity and priority; the shortest runs."""
 
     @model_validator(mode="after")
     def _has_one_bound(self) -> RateRule:

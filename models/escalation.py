@@ -149,10 +149,11 @@ def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
     *,
     by: str = TOCSIN,
     pages: bool = True,
+    within: timedelta | None = None,
 ) -> list[Event]:
     """A new severity with the priority that the matrix makes of it; a page, where that is more urgent. POLICY 4."""
     priority = policy.priority(severity, incident.tier)
-    changed = SeverityChanged(severity=severity, priority=priority, why=why, by=by)
+    changed = SeverityChanged(severity=severity, priority=priority, why=why, by=by, acknowledge_within=within)
     held = WAKE in incident.deadlines
     if not pages or (policy.pages(incident.priority) and priority >= incident.priority and not held):
         return [changed]
@@ -210,4 +211,5 @@ def asked_again(incident: Incident, policy: Policy, now: datetime) -> list[Event
 
 def _acknowledge_due(incident: Incident, policy: Policy, begins: datetime) -> datetime:
     due = policy.acknowledge_due(incident.service, incident.severity, incident.priority, begins)
-    return due or begins + _NO_CLOCK
+    own = [begins + incident.acknowledge_within] if incident.acknowledge_within else []
+    return min([*own, *([due] if due else [])], default=begins + _NO_CLOCK)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -48,6 +48,8 @@ class IncidentOpened:
     """The generation before, when this key has had an incident already."""
     incident_kind: str = ""
     """The kind of incident by its name in the policy, where a rule knows it. POLICY 20."""
+    acknowledge_within: timedelta | None = None
+    """A clock of its own, of the rule that classified it. POLICY 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class SeverityChanged:
     priority: Priority
     why: tuple[str, ...]
     by: str
+    acknowledge_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ def opening(
         by=by,
         previous=before.id if before else None,
         incident_kind=found.kind,
+        acknowledge_within=found.acknowledge_within,
     )
 
 

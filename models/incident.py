@@ -133,7 +133,7 @@ def _open(incident: Incident | None) -> Incident:
 
 def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy, now: datetime) -> list[Event]:
     why = (f"declared {signal.severity} by {signal.by}",)
-    found = Classification(signal.severity, signal.priority, signal.tier, why, ())
+    found = Classification(signal.severity, signal.priority, signal.tier, why, (), signal.incident_kind)
     opened = opening(before, signal, found, by=signal.by, started_at=now, links={})
     cause = escalation.Cause("opened", signal.by)
     return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
@@ -224,7 +224,8 @@ def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Eve
     if reached and incident.firing:
         worst = min(reached, key=lambda pending: pending.severity.rank)
         if worst.severity.worse_than(incident.peak):
-            events += escalation.to_severity(incident, worst.severity, (worst.why,), policy, now)
+            why, within = (worst.why,), worst.acknowledge_within
+            events += escalation.to_severity(incident, worst.severity, why, policy, now, within=within)
             later = tuple(pending for pending in later if pending.severity.worse_than(worst.severity))
     return [*events, ReclassificationPlanned(pending=later)]
 

@@ -28,7 +28,7 @@ from models.events import (
 from models.generation import opening, resolution
 from models.known_alerts import KnownAlerts, MutedAlert
 from models.policy import Policy
-from models.severity import Severity
+from models.severity import Classification, Severity
 from models.signals import AlertsReported
 from models.state import Incident, evolve
 
@@ -97,7 +97,7 @@ def _reopened(
         IncidentReopened(why=f"{signal.title} fires again"),
         *_truncation(incident, signal),
         _joined(signal, firing, policy, now),
-        *(escalation.to_severity(incident, found.severity, found.why, policy, now, pages=False) if worse else []),
+        *(_raised(incident, found, policy, now, pages=False) if worse else []),
         *_planned(incident, signal, firing),
     ]
     reopened = _after(incident, events, now)
@@ -115,12 +115,19 @@ def _more_alerts(
         events.append(AlertsSeen(stale_due=now + policy.stale_after))
     events += _resolved(incident.alerts, signal)
     if firing and found.severity.worse_than(incident.peak):
-        events += escalation.to_severity(incident, found.severity, found.why, policy, now)
+        events += _raised(incident, found, policy, now)
     events += _planned(incident, signal, firing)
     after = _after(incident, events, now)
     if _waits(incident.alerts) and not _waits(after.alerts):
         events.append(resolution(after, escalation.TOCSIN, "alertmanager", "every alert has resolved", policy, now))
     return events
+
+
+def _raised(
+    incident: Incident, found: Classification, policy: Policy, now: datetime, *, pages: bool = True
+) -> list[Event]:
+    within = found.acknowledge_within
+    return escalation.to_severity(incident, found.severity, found.why, policy, now, pages=pages, within=within)
 
 
 def _waits(alerts: KnownAlerts) -> bool:

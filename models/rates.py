@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.alert import Alert
 from models.classification_rules import PLACEHOLDER, NumberSource, RateRule, RateRules
@@ -100,12 +100,21 @@ def reached(family: Family, found: Found, alert: Alert, now: datetime) -> tuple[
     return Severity.INFO, f"{said} is below every rule: {Severity.INFO}"
 
 
+def clock(family: Family, found: Found, alert: Alert, now: datetime) -> timedelta | None:
+    """The shortest clock of the rules that a rate has reached; None where none has one. POLICY 2."""
+    lasted, rules = now - alert.starts_at, family.rules.rules if found.rate is not None else ()
+    spoken = (rule for rule in rules if rule.exceeded_by(found.rate or 0.0) and lasted >= rule.lasting)
+    return min((rule.acknowledge_within for rule in spoken if rule.acknowledge_within), default=None)
+
+
 def pending(family: Family, found: Found, alert: Alert, now: datetime) -> Iterator[PendingSeverity]:
     """What the rate will reach if it lasts."""
     for rule in family.rules.rules if found.rate is not None else ():
         due_at = alert.starts_at + rule.lasting
         if rule.exceeded_by(found.rate or 0.0) and due_at > now:
-            yield PendingSeverity(rule.severity, due_at, _sentence(family, found, rule))
+            yield PendingSeverity(
+                rule.severity, due_at, _sentence(family, found, rule), acknowledge_within=rule.acknowledge_within
+            )
 
 
 def percent(rate: float) -> str:

@@ -55,6 +55,8 @@ class PendingSeverity:
     why: str
     group: str = ""
     """Whose alerts it is about; news of one group says nothing of another's."""
+    acknowledge_within: timedelta | None = None
+    """The clock of the rule that reaches it, where that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Classification:
     pending: tuple[PendingSeverity, ...] = ()
     kind: str = ""
     """The kind of incident, by its name in the policy; empty where no rule knows it. POLICY 20."""
+    acknowledge_within: timedelta | None = None
+    """The shortest clock of the rules that spoke, of those that have one of their own. POLICY 2."""
 
 
 def worst(severities: list[Severity]) -> Severity:

@@ -76,6 +76,8 @@ class IncidentDeclared(AnySignal):
     by: str
     via: Via
     policy_version: str
+    incident_kind: str = ""
+    """By its name in the policy; empty where the person does not say. POLICY 20."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

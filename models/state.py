@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from models import coordination, correlated
@@ -98,6 +98,8 @@ class Incident:
     last_update_at: datetime | None = None
     had: tuple[Priority, ...] = ()
     """Priorities before the present one: who was told because of them is told how it ends."""
+    acknowledge_within: timedelta | None = None
+    """A clock of its own, of the rule that classified it. POLICY 2."""
     alertname: str = ""
     """Of its first alert; empty where a person declared it."""
     step: int = 0
@@ -181,6 +183,7 @@ def _opened(event: IncidentOpened, at: datetime) -> Incident:
         opened_at=at,
         last_at=at,
         kind=event.incident_kind,
+        acknowledge_within=event.acknowledge_within,
     )
 
 
@@ -207,7 +210,13 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             peak = worst([incident.peak, event.severity])
             had = tuple(sorted({*incident.had, incident.priority} - {event.priority}))
             return replace(
-                incident, severity=event.severity, peak=peak, priority=event.priority, had=had, why=event.why
+                incident,
+                severity=event.severity,
+                peak=peak,
+                priority=event.priority,
+                had=had,
+                why=event.why,
+                acknowledge_within=event.acknowledge_within,
             )
         case ReclassificationPlanned(pending=pending):
             planned = replace(incident, pending=pending)

@@ -29,6 +29,7 @@ def declare(  # noqa: PLR0913 (Typer reads the options from the signature)
     service: Annotated[str, typer.Option(help="What is concerned.")] = "unknown",
     summary: Annotated[str, typer.Option(help="More of it.")] = "",
     environment: Annotated[str, typer.Option()] = "",
+    kind: Annotated[str, typer.Option(help="Of incident, as the policy names it: it brings its checklist.")] = "",
     tier: Annotated[int | None, typer.Option(min=1, max=3, help="Of the service; else as the policy knows it.")] = None,
     by: By,
     key: Key = None,
@@ -41,6 +42,7 @@ def declare(  # noqa: PLR0913 (Typer reads the options from the signature)
         "service": service,
         "summary": summary,
         "environment": environment,
+        "kind": kind,
         "tier": ServiceTier(tier) if tier else None,
         "by": by,
     }

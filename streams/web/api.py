@@ -101,6 +101,9 @@ async def declare(asked: requests.Declare, told: Told, ports: Ports, giver: Give
     """Declares an incident that no alert has reported. POLICY 40."""
     policy = ports.policy.policy
     entry = policy.services.get(asked.service)
+    kinds = [kind.name for kind in policy.classification.kinds]
+    if asked.kind and asked.kind not in kinds:
+        raise Problem(422, f"kind: the policy knows no {asked.kind!r}", f"It knows: {', '.join(kinds) or 'none'}.")
     tier = asked.tier or (entry.tier if entry else ServiceTier.TWO)
     signal = IncidentDeclared(
         id=told.id,
@@ -115,6 +118,7 @@ async def declare(asked: requests.Declare, told: Told, ports: Ports, giver: Give
         by=asked.by,
         via=told.via,
         policy_version=ports.policy.version,
+        incident_kind=asked.kind,
     )
     return await _given(signal, uuid.uuid5(signal.id, "incident"), ports, giver)
 

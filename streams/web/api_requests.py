@@ -51,6 +51,7 @@ class Declare(Command):
     summary: Text = ""
     service: Name = "unknown"
     environment: Label = ""
+    kind: Label = Field(default="", description="Of incident, by its name in the policy: it brings its checklist.")
     tier: ServiceTier | None = Field(
         default=None, description="Of the service; by the policy's catalogue when left out, else 2."
     )

@@ -8,6 +8,7 @@ import pytest
 
 from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, RetryLater
+from models.policy_file import shipped_policy
 from models.severity import Severity
 from tests.world import DEFAULT, T0, Answer, World, breaks_off, is_down, takes
 
@@ -351,3 +352,16 @@ def test_the_second_way_waits_behind_no_other_message() -> None:
     world.alert()
     world.advance(seconds=31)
     assert "has not got through yet" in world.said(DeliveryKind.PAGE_FALLBACK)[0]
+
+
+def test_a_severe_burn_has_a_clock_of_its_own_and_then_all_hands_are_paged() -> None:
+    """POLICY 2: 50 % and more is answered within 5 minutes, by all hands."""
+    guide = shipped_policy("sre-guide")
+    for rate, after in (("60%", timedelta(minutes=5)), ("20%", timedelta(minutes=15))):
+        world = World(guide)
+        started = world.now - timedelta(hours=1)
+        world.alert(labels={"severity": "page"}, annotations={"burn_rate": rate}, started=started)
+        world.advance(seconds=after.total_seconds() - 1)
+        assert world.pages == ["on-call"]
+        world.advance(seconds=1)
+        assert world.pages == ["on-call", "all-hands"]

@@ -46,6 +46,15 @@ async def test_a_checklist_is_shown_and_ticked(sender: Client, api: Client) -> N
     assert (beyond.status_code, beyond.json()["hint"]) == (422, "Its steps are 1 to 13.")
 
 
+async def test_what_a_person_declares_has_the_checklist_of_the_kind_they_name(api: Client) -> None:
+    incident = await declared(api, kind="database_down")
+    here = f"/api/v1/incidents/{incident['number']}"
+    assert (await api.get(f"{here}/checklist")).json()["name"] == "database-down"
+    asked = {"title": "Odd", "severity": "SEV3", "kind": "ghost"}
+    answer = await api.post("/api/v1/incidents", json=asked)
+    assert (answer.status_code, "the policy knows no 'ghost'" in answer.text) == (422, True)
+
+
 async def test_what_a_person_declared_has_no_checklist(api: Client) -> None:
     incident = await declared(api)
     here = f"/api/v1/incidents/{incident['number']}/checklist"
