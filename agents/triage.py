@@ -1,6 +1,6 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one note (which incidents had alerts of which group), taken as they are told of them and asked for
+Stateless but for two notes: when senders were heard, and which incidents had alerts of which group. That is asked for
 when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
 Alertmanager that was killed. What a policy's queries give is asked once for a whole batch; what comes back stays in
 the signal, and what does not holds up nobody. What no record could hold becomes several signals of one key. Never opens
@@ -16,11 +16,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol
 
+from agents.ports import Beats, Groups
 from models import report_parts, webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
+from models.heartbeats import Beat, beats_of
 from models.policy import Policy
 from models.rates import Answer, Answers, questions
 from models.records import Outgoing, Publish, Record, Unreadable
@@ -33,18 +34,6 @@ TITLE, SUMMARY = 300, 2000
 LONGEST_LINK = 2000
 
 _log = logging.getLogger(__name__)
-
-
-class Groups(Protocol):
-    """Which incident keys have been told of alerts of which group."""
-
-    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
-        """Notes pairs of group and incident key, durably. Done before the next batch is taken."""
-        ...
-
-    async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        """Every key that may still wait for alerts of a group, also where its incident has not been opened yet."""
-        ...
 
 
 Lookup = Callable[[Sequence[str], timedelta], Awaitable[Answers]]
@@ -65,6 +54,7 @@ class TriagePorts:
     publish: Publish
     groups: Groups
     signals_topic: str
+    beats: Beats
     lookup: Lookup = nobody_to_ask
 
 
@@ -74,6 +64,7 @@ class _Heard:
 
     group: AlertGroup | None
     signals: Sequence[Signal]
+    beats: Sequence[Beat] = ()
 
     @property
     def group_id(self) -> str:
@@ -86,18 +77,20 @@ class _Heard:
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    read = [_read(record) for record in batch]
-    answers = await _answers([group for group in read if isinstance(group, AlertGroup)], ports)
-    heard = [_heard(one, answers, ports) for one in read]
+    read = [_parted(_read(record), ports.policy) for record in batch]
+    answers = await _answers([group for group, _ in read if isinstance(group, AlertGroup)], ports)
+    heard = [_heard(one, beats, answers, ports) for one, beats in read]
     told = {pair for one in heard for pair in _fires_in(one)}
     keys = await _keys(heard, told, ports)
     signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
     for signal in signals:
         _note_if_only_logged(signal)
+    beats = [beat for one in heard for beat in one.beats]
     # Side by side: a group's next webhook is in a later batch, or found in `told`.
     await asyncio.gather(
         ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)]),
         *([ports.groups.remember_groups(told)] if told else []),
+        *([ports.beats.remember_beats(beats)] if beats else []),
     )
 
 
@@ -119,16 +112,22 @@ def _read(record: Record) -> AlertGroup | PathProbed:
     return read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
 
 
+def _parted(read: AlertGroup | PathProbed, policy: Policy) -> tuple[AlertGroup | PathProbed, Sequence[Beat]]:
+    return beats_of(read, policy) if isinstance(read, AlertGroup) else (read, ())
+
+
 async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
     firing = (alert for group in groups for alert in group.alerts if alert.status == "firing")
     queries = list(dict.fromkeys(query for alert in firing for query in questions(alert, ports.policy)))
     return await ports.lookup(queries, ports.policy.classification.answer_within) if queries else {}
 
 
-def _heard(read: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> _Heard:
+def _heard(read: AlertGroup | PathProbed, beats: Sequence[Beat], answers: Answers, ports: TriagePorts) -> _Heard:
     if isinstance(read, PathProbed):
         return _Heard(None, [read])
-    return _Heard(read, signals_of(read, ports.policy, ports.policy_version, answers))
+    if beats and not read.alerts:
+        return _Heard(read, (), beats)
+    return _Heard(read, signals_of(read, ports.policy, ports.policy_version, answers), beats)
 
 
 def _fires_in(heard: _Heard) -> list[tuple[str, str]]:

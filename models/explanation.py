@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import correlation_words, escalation_words
+from models import correlation_words, escalation_words, flapping
 from models.coordination_events import RoleAssigned
 from models.correlation_events import CorrelationEvent
 from models.events import (
@@ -21,6 +21,7 @@ from models.events import (
     ReclassificationPlanned,
     SeverityChanged,
 )
+from models.flapping_events import FlappingEvent
 from models.oncall.within import said
 from models.policy import Policy
 from models.severity import Priority, Severity, describe
@@ -84,8 +85,8 @@ def about_kind(name: str, policy: Policy) -> Iterator[str]:
 
 def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901 (one arm per event is the point)
     level = policy.classification.level_name
-    if isinstance(event, CorrelationEvent):
-        yield correlation_words.said(event)
+    if isinstance(event, CorrelationEvent | FlappingEvent):
+        yield flapping.words(event) if isinstance(event, FlappingEvent) else correlation_words.said(event)
         return
     match event:
         case IncidentOpened(severity=severity, priority=priority):

@@ -17,6 +17,8 @@ from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
 from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
+from models.flapping_rules import FlappingRules
+from models.heartbeat_rules import Heartbeats
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
@@ -167,9 +169,13 @@ class Policy(Section):
     schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)
     calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
+    flapping: FlappingRules | None = None
+    """Left out, an incident is resolved at every turn of its alerts."""
     stale_after: Duration = timedelta(hours=24)
     when_stale: Literal["tell", "resolve"] = "tell"
     """What follows when nobody has mentioned the firing alerts for that long."""
+    heartbeats: Heartbeats = ()
+    """Of senders: alerts that always fire, and what their absence means."""
     _imported: Mapping[str, Imported] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

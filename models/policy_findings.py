@@ -12,6 +12,7 @@ from itertools import product
 
 from models.classification_rules import RateRule
 from models.escalation_rules import DEFAULT
+from models.heartbeats import judged_as
 from models.policy import Policy
 from models.policy_fields import EMAIL_ADDRESS
 from models.rates import families, percent
@@ -40,6 +41,7 @@ def findings(policy: Policy) -> list[Finding]:
         *_escalation(policy),
         *_checklists(policy),
         *_people(policy),
+        *_heartbeats(policy),
     ]
 
 
@@ -129,6 +131,14 @@ def _escalation(policy: Policy) -> Iterator[Finding]:
             yield Finding((*path, "rounds"), what, fault=False)
         if len(chain.levels) > 1 and len({level.paged for level in chain.levels}) == 1:
             yield Finding((*path, "levels"), "every level pages the same", fault=False)
+
+
+def _heartbeats(policy: Policy) -> Iterator[Finding]:
+    for place, rule in enumerate(policy.heartbeats):
+        severity, priority = judged_as(rule, policy)
+        if not policy.pages(priority):
+            what = f"{severity} on tier {rule.tier.value} is {priority}: nobody is paged when the sender falls silent"
+            yield Finding(("heartbeats", place), what, fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:
