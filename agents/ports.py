@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from models.deliveries import Provider
+from models.maintenance import MaintenanceWindow
+from models.maintenance_events import Fired
 from models.policy import Policy
 from models.review import Review
 from models.state import Incident
@@ -67,6 +69,26 @@ class Store(Protocol):
 
     def reviews(self) -> AbstractAsyncContextManager[Transaction[Review]]:
         """The same over reviews."""
+        ...
+
+
+class MaintenanceTransaction(Transaction[MaintenanceWindow], Protocol):
+    """The same over maintenance windows, keyed by their ids."""
+
+    async def fired(self, window: MaintenanceWindow, now: datetime) -> Sequence[Fired]:
+        """Incidents of its services that began, or whose page was held, since its start; oldest first."""
+        ...
+
+
+class MaintenanceStore(Protocol):
+    """Where maintenance windows are kept."""
+
+    def maintenance(self) -> AbstractAsyncContextManager[MaintenanceTransaction]:
+        """A transaction over windows; commits on leaving without an exception."""
+        ...
+
+    async def held(self) -> Sequence[tuple[str, str, str]]:
+        """Key, service and environment of every incident that has a page held."""
         ...
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
+from models.deadlines import WAKE
 from models.deliveries import DeliveryKind
 from models.events import (
     Acknowledged,
     AlertsJoined,
+    DeadlinePassed,
     Event,
     IncidentOpened,
     IncidentReopened,
@@ -41,7 +43,16 @@ IN_PROGRESS = timedelta(seconds=60)
 ANSWERED_WITHIN = timedelta(hours=25)
 """Acknowledges and resolves are tried for 24 hours; what still waits then is given up by nobody."""
 _ANEW = frozenset(
-    {"opened", "reopened", "escalated", "severity raised", "business hours", "acknowledgement expired", "detached"}
+    {
+        "opened",
+        "reopened",
+        "escalated",
+        "severity raised",
+        "business hours",
+        "acknowledgement expired",
+        "detached",
+        "maintenance over",
+    }
 )
 """Reasons for which the chain begins, or goes on, anew."""
 
@@ -72,7 +83,22 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
     for strange in (row for several in rows.values() for row in several):
         message = "a page stands in the outbox that the log does not know"
         found.append(finding(case, FindingKind.PAGED_TWICE, message, _about(strange), strange.created_at))
-    return [*found, *_answers(case, log, terms)]
+    return [*found, *_held(case, terms), *_answers(case, log, terms)]
+
+
+def _held(case: Case, terms: Terms) -> Iterator[Finding]:
+    """A page that waits for maintenance to end waits for a window that is in force. POLICY 21."""
+    incident = case.incident
+    wake = incident.deadlines.get(WAKE) if incident and incident.held_by else None
+    if incident is None or wake is None or not terms.policy.pages(incident.priority):
+        return
+    lately = terms.now - IN_PROGRESS
+    for window in terms.windows:
+        just_changed = window.last_at > lately or lately < window.ends_at <= terms.now
+        if window.covers(incident.service, incident.environment) and (just_changed or window.is_in_force(terms.now)):
+            return
+    message = f"its page is held for maintenance “{incident.held_by}”, which is not in force"
+    yield finding(case, FindingKind.NOT_PAGED, message, {"until": when(wake.due_at)})
 
 
 def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Finding]:
@@ -94,6 +120,8 @@ def _begins_to_page(told: Told, after: Incident, policy: Policy) -> bool:
         case SeverityChanged() if told.before is not None and told.before.is_open:
             was = told.before.priority
             return policy.pages(after.priority) and (not policy.pages(was) or after.priority < was)
+        case DeadlinePassed(name=name) if name == WAKE:  # what was held until then
+            return policy.pages(after.priority)
         case _:
             return False
 

@@ -141,11 +141,11 @@ class ActionItemRow(_Table, table=True):
 
 
 class EventRow(_Table, table=True):
-    """The log, which is the audit trail. `owner_id` is the incident's id for both streams."""
+    """The log, which is the audit trail. `owner_id` is the incident's id for both of its streams, else the window's."""
 
     __tablename__ = "event"
     __table_args__ = (
-        _one_of("stream", ("incident", "review")),
+        _one_of("stream", ("incident", "review", "maintenance")),
         Index(
             "event_unpublished",
             "at",
@@ -184,7 +184,7 @@ class DeadlineRow(_Table, table=True):
     __tablename__ = "deadline"
     __table_args__ = (
         _one_of("status", DeadlineStatus),
-        _one_of("topic", ("incident.signals", "review.signals")),
+        _one_of("topic", ("incident.signals", "review.signals", "maintenance.signals")),
         Index("deadline_next", "next_at", "id", postgresql_where=ARMED),
         _age("deadline", "armed_at"),
     )
@@ -295,3 +295,21 @@ class AlertGroupRow(_Table, table=True):
     incident_key: str = _text(key=True)
     key: str = _text()
     told_at: datetime = _instant(default=True)
+
+
+class MaintenanceWindowRow(_Table, table=True):
+    """`state` is the truth, the other columns are for finding it. `seq` fences zombies."""
+
+    __tablename__ = "maintenance_window"
+    __table_args__ = (
+        _one_of("status", ("planned", "started", "ended", "cancelled")),
+        Index("maintenance_window_watched", "watched_until"),
+    )
+    id: uuid.UUID = Field(primary_key=True)
+    seq: int
+    status: str = _text()
+    starts_at: datetime = _instant()
+    ends_at: datetime = _instant()
+    watched_until: datetime = _instant()
+    updated_at: datetime = _instant()
+    state: Any = Field(sa_column=Column(JSON, nullable=False))
