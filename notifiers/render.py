@@ -203,7 +203,12 @@ def _json(value: object, *, lines: bool) -> object:
 
 def status_html(page: StatusPage) -> str:
     """The status page that people see."""
-    context = {"overall": overall(page), "unresolved": unresolved(page), "days": recent_days(page)}
+    context = {
+        "overall": overall(page),
+        "unresolved": unresolved(page),
+        "days": recent_days(page),
+        "maintenances": [one for one in page.maintenances if one.status != "completed"],
+    }
     return _render(markup_templates(), "status/index.html.j2", page=page, **context)
 
 
