@@ -36,9 +36,7 @@ _NO_CLOCK = timedelta(hours=1)
 
 TOCSIN = "tocsin"
 """Who did it when no person did."""
-_BEGINNINGS = frozenset(
-    {"opened", "reopened", "severity raised", "business hours", "detached", "maintenance over"}
-)
+_BEGINNINGS = frozenset({"opened", "reopened", "severity raised", "business hours", "detached", "maintenance over"})
 """With these the experts are called too."""
 LAST_RESORT = "last resort"
 """The name of the level that stands in for a chain that reaches nobody."""

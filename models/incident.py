@@ -91,7 +91,7 @@ def decide(
     return [*events, *(event for part in followed for event in part)]
 
 
-def _decided(  # noqa: PLR0911 (one arm per signal is the point)
+def _decided(  # noqa: C901, PLR0911 (one arm per signal is the point)
     incident: Incident | None, signal: Signal, policy: Policy, now: datetime, around: Surroundings
 ) -> list[Event]:
     match signal:

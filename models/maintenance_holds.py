@@ -24,6 +24,7 @@ from models.events import (
 from models.maintenance import MaintenanceWindow
 from models.severity import Severity, describe
 from models.state import Incident, evolve
+from models.surroundings import Neighbour
 
 Windows = Sequence[MaintenanceWindow]
 """Those that are in force, or watched."""
@@ -45,17 +46,21 @@ def withheld(incident: Incident | None, events: Sequence[Event], windows: Window
 
 
 def _holding(incident: Incident, page: LevelPaged, windows: Windows, now: datetime) -> MaintenanceWindow | None:
-    """The window that holds a page back; of several the one that ends last."""
     if page.reason == "escalated" or (page.reason == "opened" and page.by != TOCSIN):
         return None
-    holding = [
+    return holding(incident, windows, now)
+
+
+def holding(incident: Incident | Neighbour, windows: Windows, now: datetime) -> MaintenanceWindow | None:
+    """The window by which nothing of an incident pages by itself; of several the one that ends last."""
+    found = [
         window
         for window in windows
         if window.is_in_force(now)
         and window.covers(incident.service, incident.environment)
         and (window.covers_sev1 or incident.severity is not Severity.SEV1)
     ]
-    return max(holding, key=lambda window: window.ends_at, default=None)
+    return max(found, key=lambda window: window.ends_at, default=None)
 
 
 def _said(event: Event, incident: Incident | None, windows: Windows, now: datetime) -> Event:

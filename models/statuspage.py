@@ -16,9 +16,7 @@ from models.signals import Stage
 from models.statuspage_maintenance import PageMaintenance
 
 Impact = Literal["none", "minor", "major", "critical"]
-ComponentStatus = Literal[
-    "operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"
-]
+ComponentStatus = Literal["operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"]
 
 IMPACTS: Mapping[Severity, Impact] = {
     Severity.SEV1: "critical",
@@ -167,7 +165,7 @@ def _fold(told: list[Publication]) -> PageIncident:
     )
 
 
-def status_page(  # noqa: PLR0913 (what a page shows)
+def status_page(
     name: str,
     url: str,
     incidents: Iterable[PageIncident],

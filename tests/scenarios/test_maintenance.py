@@ -289,3 +289,28 @@ def test_redelivery_changes_nothing() -> None:
     assert world.pages[:1] == ["primary"]
     told = [one.splitlines()[0].removeprefix("Maintenance “Upgrade” of checkout ") for one in ops(world)]
     assert told == ["begins; it ends at 2026-03-02 04:00 UTC.", "is over. Its services are watched for 1 d."]
+
+
+def test_a_dependency_in_maintenance_pages_nobody_so_what_depends_on_it_pages_itself() -> None:
+    """POLICY 7: what pages for others has to page."""
+    world = World(policy("{name: ana, targets: [{person: ana}]}", services="{checkout: {dependencies: [database]}}"))
+    world.plan_maintenance(services=["database"])
+    world.alert("Slow", labels={**PAGE, "service": "database"}, group="g1")
+    world.advance(minutes=1)
+    world.alert("Errors", labels=PAGE, group="g2")
+    assert world.pages == ["ana"]
+    assert world.incident.service == "checkout"
+    assert world.incident.parent is None
+
+
+def test_what_is_attached_when_maintenance_begins_pages_itself_once_it_is_looked_at() -> None:
+    world = World(policy("{name: ana, targets: [{person: ana}]}", services="{checkout: {dependencies: [database]}}"))
+    world.alert("Slow", labels={**PAGE, "service": "database"}, group="g1")
+    world.acknowledge()
+    world.advance(minutes=1)
+    world.alert("Errors", labels=PAGE, group="g2")
+    assert world.incident.parent is not None
+    world.plan_maintenance(services=["database"], lasting=4)
+    world.advance(hours=1)
+    assert world.incident.parent is None
+    assert "ana" in world.pages[1:]
