@@ -32,11 +32,18 @@ SELECT k.id, w.id, w.state::text FROM unnest(%s::uuid[]) AS k(id)
 CROSS JOIN LATERAL (SELECT id, state FROM maintenance_window WHERE id = k.id FOR UPDATE) w
 """
 LATEST = "SELECT id FROM maintenance_window WHERE id = ANY(%s::uuid[])"
-# Shared with other deciders, but not with whoever ends a window: what they hold by it they have written before it ends.
+# What is in force is shared with other deciders, but not with whoever ends it: what they hold by it they have written
+# before it ends. `watched_until` is there for the index.
 AROUND = """
-SELECT state::text FROM maintenance_window
-WHERE watched_until > statement_timestamp() AND starts_at <= statement_timestamp() AND status <> 'cancelled'
-ORDER BY id FOR SHARE
+WITH in_force AS MATERIALIZED (
+    SELECT state::text FROM maintenance_window
+    WHERE watched_until > statement_timestamp() AND starts_at <= statement_timestamp()
+      AND ends_at > statement_timestamp() AND status IN ('planned', 'started')
+    ORDER BY id FOR SHARE
+)
+SELECT state FROM in_force
+UNION ALL SELECT state::text FROM maintenance_window
+WHERE watched_until > statement_timestamp() AND ends_at <= statement_timestamp() AND status <> 'cancelled'
 """
 # What began, and what had a page held, since then: both are found by an index.
 FIRED = """
