@@ -117,6 +117,12 @@ def decide(
             return [] if known or signal.ends_at <= now else _planned(signal, policy, now)
         case _ if window is None or not window.is_open:
             return []
+        case DeadlineReached(name=name, deadline_id=reached):
+            armed = window.deadlines.get(name)
+            known = armed is not None and armed.id == reached
+            return [DeadlinePassed(name=name), _reached(window, name, now, fired)] if known else []
+        case _ if window.ends_at <= now:  # it is over, though its deadline is late
+            return []
         case MaintenanceCancelRequested(by=by):
             return [MaintenanceCancelled(by=by)]
         case MaintenanceEndRequested(by=by, ends_at=ends_at):
@@ -125,10 +131,6 @@ def decide(
                 return []
             moved = MaintenanceMoved(ends_at=until, by=by)
             return [moved] if until > now else [moved, _ended(fired)]
-        case DeadlineReached(name=name, deadline_id=reached):
-            armed = window.deadlines.get(name)
-            known = armed is not None and armed.id == reached
-            return [DeadlinePassed(name=name), _reached(window, name, now, fired)] if known else []
         case _:
             assert_never(signal)
 

@@ -12,11 +12,11 @@ from tests.scenarios.oncall import policy
 from tests.world import DEFAULT, T0, World
 
 K = DeliveryKind
-WEEKLY = """
-maintenance:
+RECURRING = """  watch: 24h
   recurring:
     weekly: {title: Patches, services: [checkout], zone: UTC, hours: {tue: "03:00-04:00"}}
 """
+WEEKLY = DEFAULT.replace("  watch: 24h\n", RECURRING)
 PAGE = {"severity": "page"}
 """A SEV2, which pages."""
 
@@ -250,7 +250,7 @@ def test_for_a_day_afterwards_its_incidents_say_that_maintenance_has_ended() -> 
 
 
 def test_what_recurs_is_planned_by_the_policy_and_holds_like_any_other() -> None:
-    world = World(DEFAULT + WEEKLY)
+    world = World(WEEKLY)
     world.plan_recurring()
     starts = sorted(window.starts_at for window in world.store.windows.values())
     assert starts == [datetime(2026, 3, day, 3, 0, tzinfo=UTC) for day in (3, 10)]
@@ -264,14 +264,14 @@ def test_what_recurs_is_planned_by_the_policy_and_holds_like_any_other() -> None
 
 
 def test_what_the_policy_no_longer_has_is_called_off_and_planned_again_when_it_has_it_back() -> None:
-    world = World(DEFAULT + WEEKLY)
+    world = World(WEEKLY)
     world.plan_recurring()
     kept = next(iter(world.store.windows.values()))
     world.cancel_maintenance(kept)
     world.adopt(DEFAULT)
     world.plan_recurring()
     assert {window.status for window in world.store.windows.values()} == {"cancelled"}
-    world.adopt(DEFAULT + WEEKLY)
+    world.adopt(WEEKLY)
     world.plan_recurring()
     statuses = {window.id: window.status for window in world.store.windows.values()}
     assert statuses.pop(kept.id) == "cancelled", "what a person has cancelled stays so"
@@ -314,3 +314,13 @@ def test_what_is_attached_when_maintenance_begins_pages_itself_once_it_is_looked
     world.advance(hours=1)
     assert world.incident.parent is None
     assert "ana" in world.pages[1:]
+
+
+def test_a_window_that_is_over_cannot_be_moved_though_its_deadline_is_late() -> None:
+    world = World()
+    window = world.plan_maintenance(lasting=1)
+    world.now += timedelta(hours=2)
+    world.end_maintenance(window, world.now + timedelta(hours=1))
+    assert world.store.windows[str(window.id)].status == "ended"
+    world.alert(labels=PAGE)
+    assert world.pages == ["primary"]
