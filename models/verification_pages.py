@@ -83,22 +83,7 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
     for strange in (row for several in rows.values() for row in several):
         message = "a page stands in the outbox that the log does not know"
         found.append(finding(case, FindingKind.PAGED_TWICE, message, _about(strange), strange.created_at))
-    return [*found, *_held(case, terms), *_answers(case, log, terms)]
-
-
-def _held(case: Case, terms: Terms) -> Iterator[Finding]:
-    """A page that waits for maintenance to end waits for a window that is in force. POLICY 21."""
-    incident = case.incident
-    wake = incident.deadlines.get(WAKE) if incident and incident.held_by else None
-    if incident is None or wake is None or not terms.policy.pages(incident.priority):
-        return
-    lately = terms.now - IN_PROGRESS
-    for window in terms.windows:
-        just_changed = window.last_at > lately or lately < window.ends_at <= terms.now
-        if window.covers(incident.service, incident.environment) and (just_changed or window.is_in_force(terms.now)):
-            return
-    message = f"its page is held for maintenance “{incident.held_by}”, which is not in force"
-    yield finding(case, FindingKind.NOT_PAGED, message, {"until": when(wake.due_at)})
+    return [*found, *_answers(case, log, terms)]
 
 
 def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Finding]:
