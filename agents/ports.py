@@ -13,6 +13,8 @@ from typing import Protocol
 
 from models.deliveries import Provider
 from models.heartbeats import Beat
+from models.maintenance import MaintenanceWindow
+from models.maintenance_events import Fired
 from models.policy import Policy
 from models.review import Review
 from models.state import Incident
@@ -88,6 +90,26 @@ class Beats(Protocol):
 
     async def remember_beats(self, beats: Collection[Beat]) -> None:
         """Notes them, durably. Done before the next batch is taken."""
+        ...
+
+
+class MaintenanceTransaction(Transaction[MaintenanceWindow], Protocol):
+    """The same over maintenance windows, keyed by their ids."""
+
+    async def fired(self, window: MaintenanceWindow, now: datetime) -> Sequence[Fired]:
+        """Incidents of its services that began, or whose page was held, since its start; oldest first."""
+        ...
+
+
+class MaintenanceStore(Protocol):
+    """Where maintenance windows are kept."""
+
+    def maintenance(self) -> AbstractAsyncContextManager[MaintenanceTransaction]:
+        """A transaction over windows; commits on leaving without an exception."""
+        ...
+
+    async def held(self) -> Sequence[tuple[str, str, str]]:
+        """Key, service and environment of every incident that has a page held."""
         ...
 
 

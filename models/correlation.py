@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import reduce
 from urllib.parse import quote, unquote
 
-from models import escalation
+from models import escalation, maintenance_holds
 from models.correlated import Attachment
 from models.correlation_events import AttachmentStands, AttachReason, IncidentAttached, IncidentDetached
 from models.deadlines import ATTACHMENT, STORM, WAKE
@@ -104,7 +104,7 @@ def quieted(
     again = now + policy.correlation.look_again
     if state.parent is not None:
         return _still(state, signal, events, AttachmentStands(look_again_due=again), around, policy, now)
-    found = next(_parents(state, policy, around), None) if _begins(signal, events) else None
+    found = next(_parents(state, policy, around, now), None) if _begins(signal, events) else None
     if found is None or (state.pages and not _opens(events)):
         return list(events)
     parent, number, reason, why = found
@@ -140,7 +140,7 @@ def _still(  # noqa: PLR0913
         paged = any(isinstance(event, LevelPaged) for event in events)
         by = getattr(signal, "by", TOCSIN)
         return [*events, IncidentDetached(why=f"paged by {by}", by=by)] if paged else list(events)
-    if _stands(state, around.by_key.get(state.parent or "")):
+    if _stands(state, around.by_key.get(state.parent or ""), around, now):
         return [*calm, stands]
     why = "what it was attached to is over, or matters less"
     return [*calm, *_detached(state, why, TOCSIN, policy, now)]
@@ -159,19 +159,27 @@ def _begins(signal: Signal, events: Sequence[Event]) -> bool:
     return _opens(events) or ((raised or waited) and any(isinstance(event, _PAGING) for event in events))
 
 
-def _parents(state: Incident, policy: Policy, around: Surroundings) -> Iterator[tuple[str, str, AttachReason, str]]:
+def _parents(
+    state: Incident, policy: Policy, around: Surroundings, now: datetime
+) -> Iterator[tuple[str, str, AttachReason, str]]:
     """The incidents that page for `state`, the best first: key, number, reason and why."""
     rules = policy.correlation
     for service in policy.depends_on(state.service) if rules.by_dependency else ():
         known = around.worst.get((state.environment, service))
-        if known and policy.pages(known.priority) and _covers(known, state):
+        if known and policy.pages(known.priority) and _covers(known, state, around, now):
             yield known.key, known.number, "dependency", f"{state.service} depends on {service}"
     worse = around.worst.get((state.environment, state.service)) if rules.by_severity else None
-    if worse and policy.pages(worse.priority) and worse.severity.worse_than(state.severity) and _covers(worse, state):
+    if (
+        worse
+        and policy.pages(worse.priority)
+        and worse.severity.worse_than(state.severity)
+        and _covers(worse, state, around, now)
+    ):
         yield worse.key, worse.number, "severity", f"{state.service} has a {worse.severity} already"
     storm = rules.storm
     begun = around.begun.get(state.environment, 0)
-    if storm and begun >= storm.incidents and state.severity is not Severity.SEV1:
+    held = maintenance_holds.holding(state, around.windows, now)  # what pages nobody shall not page by way of a storm
+    if storm and begun >= storm.incidents and state.severity is not Severity.SEV1 and not held:
         yield (
             storm_key(state.environment),
             "",
@@ -180,22 +188,27 @@ def _parents(state: Incident, policy: Policy, around: Surroundings) -> Iterator[
         )
 
 
-def _covers(other: Neighbour, state: Incident) -> bool:
-    """True when whoever is paged for `other` comes at least as fast and for something at least as bad."""
+def _covers(other: Neighbour, state: Incident, around: Surroundings, now: datetime) -> bool:
+    """True when whoever is paged for `other` comes at least as fast and for something at least as bad. During
+    maintenance nobody is paged for it.
+    """
+    held = maintenance_holds.holding(other, around.windows, now)
+    if held and not maintenance_holds.holding(state, around.windows, now):
+        return False
     return other.key != state.key and other.priority <= state.priority and not state.severity.worse_than(other.severity)
 
 
-def _stands(state: Incident, parent: Neighbour | None) -> bool:
+def _stands(state: Incident, parent: Neighbour | None, around: Surroundings, now: datetime) -> bool:
     attachment = state.correlated.attachment
     if parent is None or attachment is None:
         return False
     swallows = attachment.reason == "storm" and state.severity is Severity.SEV1
-    return attachment.reason == "merged" or (_covers(parent, state) and not swallows)
+    return attachment.reason == "merged" or (_covers(parent, state, around, now) and not swallows)
 
 
 def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
     """The other incident is still open; or it is not, and this one pages for itself."""
-    if _stands(incident, around.by_key.get(incident.parent or "")):
+    if _stands(incident, around.by_key.get(incident.parent or ""), around, now):
         return [AttachmentStands(look_again_due=now + policy.correlation.look_again)]
     return _detached(incident, "what it was attached to is over, or matters less", TOCSIN, policy, now)
 

@@ -51,6 +51,8 @@ class DeliveryKind(StrEnum):
     """To the owner of a postmortem or action item. POLICY 22, 24."""
     MENTION = "mention"
     """Somebody whose turn it is has no pager, so Slack has to reach them. POLICY 9."""
+    MAINTENANCE = "maintenance"
+    """To the channel of operations: a window is planned, begins, is over. Belongs to no incident. POLICY 21."""
     PUBLICATION = "publication"
     """A stage on the status page. POLICY 18."""
     EMAIL_REPORT = "email_report"
@@ -82,6 +84,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.PAGE_FALLBACK,
             DeliveryKind.REMINDER,
             DeliveryKind.MENTION,
+            DeliveryKind.MAINTENANCE,
         ),
         Provider.SLACK,
     ),
@@ -175,7 +178,7 @@ class PageFacts:
 @dataclass(frozen=True, slots=True)
 class Message:
     """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER,
-    MENTION, PUBLICATION, and what e-mails and tickets tell of those.
+    MENTION, MAINTENANCE, PUBLICATION, and what e-mails and tickets tell of those.
     """
 
     text: str

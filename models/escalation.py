@@ -36,7 +36,7 @@ _NO_CLOCK = timedelta(hours=1)
 
 TOCSIN = "tocsin"
 """Who did it when no person did."""
-_BEGINNINGS = frozenset({"opened", "reopened", "severity raised", "business hours", "detached"})
+_BEGINNINGS = frozenset({"opened", "reopened", "severity raised", "business hours", "detached", "maintenance over"})
 """With these the experts are called too."""
 LAST_RESORT = "last resort"
 """The name of the level that stands in for a chain that reaches nobody."""
@@ -184,9 +184,11 @@ def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: 
     return [failed, *next_level(evolve(incident, failed, now), "page not deliverable", policy, now)]
 
 
-def business_hours(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
-    """They have begun: who was not woken is paged now, if it still pages anybody. POLICY 11."""
-    cause = Cause("business hours")
+def woken(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
+    """Business hours have begun, or maintenance is over: who was not woken is paged now, if it still pages anybody.
+    POLICY 11, 21.
+    """
+    cause = Cause("maintenance over" if incident.held_by else "business hours")
     return page(incident, incident.held_step, cause, policy, now) if policy.pages(incident.priority) else []
 
 

@@ -36,7 +36,8 @@ def loud(event: NobodyOnCall | PageFailed | EscalationExhausted) -> str:
 def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:
     """Why a level, or the whole chain, reaches nobody, or nobody yet."""
     if isinstance(event, PageHeld):
-        return f"Nobody is woken for this after hours: it pages from {event.until:%Y-%m-%d %H:%M} UTC on"
+        why = f"during maintenance “{event.maintenance}”" if event.maintenance else "for this after hours"
+        return f"Nobody is woken {why}: it pages from {event.until:%Y-%m-%d %H:%M} UTC on"
     if isinstance(event, LevelSkipped):
         return f"{event.level} was passed over: {event.reason}"
     then = "The last resort is paged." if event.last_resort else "Somebody has to take this now."

@@ -138,6 +138,7 @@ PageReason = Literal[
     "business hours",
     "acknowledgement expired",
     "detached",
+    "maintenance over",
 ]
 
 
@@ -186,11 +187,15 @@ class NobodyOnCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageHeld:
-    """Nobody is woken for this after hours: the level at `step` is paged when business hours begin. POLICY 11."""
+    """Nobody is woken for this yet: after hours, until business hours begin (POLICY 11); or in a maintenance window,
+    until it ends (POLICY 21). Then the level at `step` is paged.
+    """
 
     kind: Literal["page_held"] = "page_held"
     step: int
     until: datetime
+    maintenance: str = ""
+    """The title of the window; empty after hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

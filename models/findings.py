@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from models.maintenance import MaintenanceWindow
 from models.policy import Policy
 from models.review import Review
 from models.state import Incident
@@ -132,6 +133,8 @@ class Terms:
     policy: Policy
     now: datetime
     kept_since: datetime
+    windows: tuple[MaintenanceWindow, ...] = ()
+    """Maintenance of late. POLICY 21."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,18 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from models import correlation, escalation, flapping, freezing, incident_alerts, roles, storms, ticks, updates
+from models import (
+    correlation,
+    escalation,
+    flapping,
+    freezing,
+    incident_alerts,
+    maintenance_holds,
+    roles,
+    storms,
+    ticks,
+    updates,
+)
 from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, CALM, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
 from models.events import (
     Acknowledged,
@@ -44,6 +55,7 @@ from models.signals import (
     DeliveryReported,
     EscalateRequested,
     FreezeRequested,
+    HoldsChanged,
     IncidentDeclared,
     IncidentsAttached,
     MergeRequested,
@@ -72,15 +84,16 @@ def decide(
     stale. `around` answers models.correlation.question.
     """
     decided = _decided(incident, signal, policy, now, around)
-    events = correlation.quieted(incident, signal, decided, policy, now, around)
-    events += flapping.followed(incident, events, policy, now)
+    alone = correlation.quieted(incident, signal, decided, policy, now, around)
+    held = maintenance_holds.withheld(incident, alone, around.windows, now)
+    events = [*held, *flapping.followed(incident, held, policy, now)]
     if correlation.is_attached(incident, events):
         return events
     followed = (roles.followed(incident, events, policy, now), updates.expected(incident, events, policy, now))
     return [*events, *(event for part in followed for event in part)]
 
 
-def _decided(  # noqa: PLR0911 (one arm per signal is the point)
+def _decided(  # noqa: C901, PLR0911 (one arm per signal is the point)
     incident: Incident | None, signal: Signal, policy: Policy, now: datetime, around: Surroundings
 ) -> list[Event]:
     match signal:
@@ -100,6 +113,9 @@ def _decided(  # noqa: PLR0911 (one arm per signal is the point)
         case MergeRequested():
             stale = _is_stale(incident, signal.incident_id)
             return [] if stale else correlation.merged(_open(incident), signal, policy, now, around)
+        case HoldsChanged():
+            held = incident is not None and incident.held_by and WAKE in incident.deadlines
+            return escalation.woken(_open(incident), policy, now) if held else []
         case DeliveryReported():
             return (
                 []
@@ -233,7 +249,7 @@ def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Eve
 
 _REACHED: Mapping[str, Callable[[Incident, Policy, datetime], Sequence[Event]]] = {
     ACKNOWLEDGE: _unacknowledged,
-    WAKE: escalation.business_hours,
+    WAKE: escalation.woken,
     ACKNOWLEDGEMENT: escalation.asked_again,
     RECLASSIFY: _reclassified,
     STALE: _stale,

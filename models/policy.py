@@ -19,15 +19,15 @@ from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.flapping_rules import FlappingRules
 from models.heartbeat_rules import Heartbeats
+from models.maintenance_rules import MaintenanceRules
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.oncall.within import Within, due_at, parse_within
-from models.policy_fields import Duration, EmailAddress, Name, Section, Slug, When, parse_duration
+from models.policy_fields import Duration, EmailAddress, Name, Section, SlackChannel, Slug, When, parse_duration
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
-SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
 Clock = Annotated[Within, BeforeValidator(partial(parse_within, elapsed=parse_duration))]
 """Elapsed time, or business time of the team that owns the service."""
 _SOME_TIME = datetime(2026, 1, 5, tzinfo=UTC)
@@ -162,6 +162,7 @@ class Policy(Section):
     """Which incidents belong together. POLICY 7."""
     review: ReviewRules = ReviewRules()
     roles: RoleRules = RoleRules()
+    maintenance: MaintenanceRules = MaintenanceRules()
     checklists: dict[Slug, Checklist] = Field(default_factory=dict)
     """By the names that the kinds of incident refer to. POLICY 20."""
     people: dict[str, Person] = Field(default_factory=dict)

@@ -44,6 +44,7 @@ def _several(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,60}$")]
+SlackChannel = Annotated[str, Field(pattern=r"^#[a-z0-9_-]{1,80}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_compiles)]
 When = Annotated[
     tuple[Annotated[dict[Name, Pattern], Field(min_length=1)], ...], Field(min_length=1), BeforeValidator(_several)

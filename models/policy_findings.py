@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from models.classification_rules import RateRule
 from models.escalation_rules import DEFAULT
 from models.heartbeats import judged_as
+from models.maintenance_rules import EVERY_SERVICE, occurrences
 from models.policy import Policy
 from models.policy_fields import EMAIL_ADDRESS
 from models.rates import families, percent
@@ -21,6 +22,7 @@ from models.severity import Priority, ServiceTier, Severity, describe
 Path = tuple[str | int, ...]
 SOON = timedelta(minutes=15)
 """A chain that is over sooner is over before somebody who sleeps has found the telephone."""
+_A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def findings(policy: Policy) -> list[Finding]:
         *_matrix(policy),
         *_escalation(policy),
         *_checklists(policy),
+        *_maintenance(policy),
         *_people(policy),
         *_heartbeats(policy),
     ]
@@ -139,6 +142,22 @@ def _heartbeats(policy: Policy) -> Iterator[Finding]:
         if not policy.pages(priority):
             what = f"{severity} on tier {rule.tier.value} is {priority}: nobody is paged when the sender falls silent"
             yield Finding(("heartbeats", place), what, fault=False)
+
+
+def _maintenance(policy: Policy) -> Iterator[Finding]:
+    rules = policy.maintenance
+    for name, rule in rules.recurring.items():
+        path = ("maintenance", "recurring", name)
+        spans = list(occurrences(rule, _A_MONDAY, _A_MONDAY + timedelta(days=7)))
+        held = sum((span.end - span.start for span in spans), timedelta())
+        if held >= timedelta(days=7):
+            yield Finding((*path, "hours"), "it never ends, so nothing of these services would ever page")
+        elif rule.covers_sev1 and EVERY_SERVICE in rule.services:
+            yield Finding(path, "not even a SEV1 of any service pages meanwhile", fault=False)
+        for service in rule.services if policy.services else ():
+            if service not in policy.services and service != EVERY_SERVICE:
+                what = f"services has no {service}; where no alert names it either, this window holds nothing of it"
+                yield Finding((*path, "services"), what, fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:

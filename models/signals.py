@@ -231,6 +231,13 @@ class IncidentsAttached(AnySignal):
     policy_version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldsChanged(AnySignal):
+    """A maintenance window that may hold a page of this incident has another end, or is over. POLICY 21."""
+
+    kind: Literal["holds_changed"] = "holds_changed"
+
+
 Signal = (
     AlertsReported
     | IncidentDeclared
@@ -248,6 +255,7 @@ Signal = (
     | SplitRequested
     | FreezeRequested
     | IncidentsAttached
+    | HoldsChanged
 )
 
 

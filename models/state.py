@@ -116,7 +116,9 @@ class Incident:
     """Of its first alert; empty where a person declared it."""
     step: int = 0
     held_step: int = 0
-    """The place whose page waits for business hours, when one does."""
+    """The place whose page waits for business hours, or for the end of maintenance, when one does."""
+    held_by: str = ""
+    """The maintenance window that it waits for, by its title; empty after hours."""
     pages: tuple[Page, ...] = ()
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
@@ -247,8 +249,8 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _disarm(incident, ACKNOWLEDGE)
         case LevelSkipped() | NobodyOnCall():
             return incident
-        case PageHeld(step=step, until=until):
-            return _arm(_disarm(replace(incident, held_step=step), ACKNOWLEDGE), WAKE, until)
+        case PageHeld(step=step, until=until, maintenance=title):
+            return _arm(_disarm(replace(incident, held_step=step, held_by=title), ACKNOWLEDGE), WAKE, until)
         case AcknowledgementStands(expires_due=due):
             return _arm(incident, ACKNOWLEDGEMENT, due)
         case Acknowledged(by=by, expires_due=due):

@@ -13,9 +13,10 @@ from typing import Literal, get_args
 
 from models.severity import Severity
 from models.signals import Stage
+from models.statuspage_maintenance import PageMaintenance
 
 Impact = Literal["none", "minor", "major", "critical"]
-ComponentStatus = Literal["operational", "degraded_performance", "partial_outage", "major_outage"]
+ComponentStatus = Literal["operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"]
 
 IMPACTS: Mapping[Severity, Impact] = {
     Severity.SEV1: "critical",
@@ -121,6 +122,8 @@ class StatusPage:
     incidents: tuple[PageIncident, ...]
     components: tuple[Component, ...]
     at: datetime
+    maintenances: tuple[PageMaintenance, ...] = ()
+    """The soonest first."""
 
     @property
     def updated_at(self) -> datetime:
@@ -163,19 +166,31 @@ def _fold(told: list[Publication]) -> PageIncident:
 
 
 def status_page(
-    name: str, url: str, incidents: Iterable[PageIncident], components: Iterable[str], at: datetime
+    name: str,
+    url: str,
+    incidents: Iterable[PageIncident],
+    components: Iterable[str],
+    at: datetime,
+    maintenances: Iterable[PageMaintenance] = (),
 ) -> StatusPage:
-    """The page: `components` and those that incidents name, each in the worst state of its unresolved incidents."""
-    told = tuple(incidents)
+    """The page: `components` and those that incidents name, each in the worst state of its unresolved incidents; where
+    there is none, under maintenance while it is.
+    """
+    told, planned = tuple(incidents), tuple(maintenances)
+    active = [one for one in planned if one.status == "in_progress"]
     order = get_args(Impact)
-    names = list(dict.fromkeys([*components, *sorted({incident.component for incident in told})]))
+    maintained = {component for one in active for component in one.components}
+    names = list(dict.fromkeys([*components, *sorted({incident.component for incident in told} | maintained)]))
     states = []
     for component in names:
         own = [incident for incident in told if incident.component == component]
         impact: Impact = max((one.impact for one in own if one.resolved_at is None), key=order.index, default="none")
         changed_at = max((one.updated_at for one in own), default=at)
-        states.append(Component(component, _COMPONENT_STATUS[impact], changed_at))
-    return StatusPage(name=name, url=url.rstrip("/"), incidents=told, components=tuple(states), at=at)
+        status = _COMPONENT_STATUS[impact]
+        if status == "operational" and any(one.concerns(component) for one in active):
+            status = "under_maintenance"
+        states.append(Component(component, status, changed_at))
+    return StatusPage(name, url.rstrip("/"), told, tuple(states), at, planned)
 
 
 def unresolved(page: StatusPage) -> tuple[PageIncident, ...]:

@@ -6,7 +6,7 @@ Pure. Owns the wire form alone; what is said stands in models.statuspage.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.statuspage import (
     overall,
     unresolved,
 )
+from models.statuspage_maintenance import MaintenanceStatus, PageMaintenance
 
 Document = dict[str, Any]
 
@@ -105,6 +106,8 @@ def _incident(incident: PageIncident, page: StatusPage) -> Document:
 
 
 def _status(page: StatusPage) -> Document:
+    if overall(page) == "none" and any(one.status == "in_progress" for one in page.maintenances):
+        return {"indicator": "maintenance", "description": "Service Under Maintenance"}
     return {"indicator": overall(page), "description": _DESCRIPTIONS[overall(page)]}
 
 
@@ -112,9 +115,33 @@ def _components(page: StatusPage) -> list[Document]:
     return [_component(component, position, page) for position, component in enumerate(page.components, start=1)]
 
 
-def _maintenances(page: StatusPage) -> Document:
-    """Maintenance windows come later; readers expect the list."""
-    return {"page": _page(page), "scheduled_maintenances": []}
+def _maintenance(one: PageMaintenance, page: StatusPage) -> Document:
+    return {
+        "id": str(one.id),
+        "name": one.title,
+        "status": one.status,
+        "created_at": _instant(one.announced_at),
+        "updated_at": _instant(one.updated_at),
+        "monitoring_at": None,
+        "resolved_at": _instant(one.ends_at) if one.status == "completed" else None,
+        "impact": "maintenance",
+        "shortlink": f"{page.url}/#maintenance-{one.id}",
+        "started_at": _instant(one.starts_at),
+        "page_id": _page(page)["id"],
+        "incident_updates": [],
+        "components": [document for document in _components(page) if one.concerns(document["name"])],
+        "reminder_intervals": None,
+        "scheduled_for": _instant(one.starts_at),
+        "scheduled_until": _instant(one.ends_at),
+    }
+
+
+def _maintenances(page: StatusPage, statuses: Iterable[MaintenanceStatus]) -> list[Document]:
+    return [_maintenance(one, page) for one in page.maintenances if one.status in statuses]
+
+
+def _maintained(*statuses: MaintenanceStatus) -> Callable[[StatusPage], Document]:
+    return lambda page: {"page": _page(page), "scheduled_maintenances": _maintenances(page, statuses)}
 
 
 def _summary(page: StatusPage) -> Document:
@@ -122,7 +149,7 @@ def _summary(page: StatusPage) -> Document:
         "page": _page(page),
         "components": _components(page),
         "incidents": [_incident(incident, page) for incident in unresolved(page)],
-        "scheduled_maintenances": [],
+        "scheduled_maintenances": _maintenances(page, ("scheduled", "in_progress")),
         "status": _status(page),
     }
 
@@ -139,8 +166,8 @@ API_DOCUMENTS: Mapping[str, Callable[[StatusPage], Document]] = {
         "page": _page(page),
         "incidents": [_incident(incident, page) for incident in unresolved(page)],
     },
-    "scheduled-maintenances.json": _maintenances,
-    "scheduled-maintenances/upcoming.json": _maintenances,
-    "scheduled-maintenances/active.json": _maintenances,
+    "scheduled-maintenances.json": _maintained("scheduled", "in_progress", "completed"),
+    "scheduled-maintenances/upcoming.json": _maintained("scheduled"),
+    "scheduled-maintenances/active.json": _maintained("in_progress"),
 }
 """What is served under `/api/v2/`: path → document."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from models import fanout, incident, review
+from models import fanout, incident, maintenance, maintenance_words, review
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
 from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged
+from models.maintenance import MaintenanceWindow
+from models.maintenance_events import MaintenanceEvent
+from models.maintenance_signals import MaintenanceSignal
 from models.policy import Policy
 from models.review import Review
 from models.review_events import ReviewEvent
@@ -19,16 +22,16 @@ from models.review_signals import ReviewSignal
 from models.signals import DeadlineReached, Signal
 from models.state import Incident
 
-State = TypeVar("State", Incident, Review)
+State = TypeVar("State", Incident, Review, MaintenanceWindow)
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One event with its place in the log of its incident or review."""
+    """One event with its place in the log of its incident, review or maintenance window."""
 
     seq: int
     at: datetime
-    event: Event | ReviewEvent
+    event: Event | ReviewEvent | MaintenanceEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,35 @@ def step_review(
         logged.append(Logged(state.seq, at, event))
         entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
         deliveries += fanout.review_deliveries(state.seq, event, state, policy)
+    return Step(
+        signal_id=signal.id,
+        before=before,
+        after=state,
+        events=tuple(logged),
+        ledger=tuple(entries),
+        deliveries=tuple(deliveries),
+    )
+
+
+def step_maintenance(
+    before: MaintenanceWindow | None,
+    signal: MaintenanceSignal,
+    events: Sequence[MaintenanceEvent],
+    policy: Policy,
+    at: datetime,
+) -> Step[MaintenanceWindow]:
+    """Folds a maintenance window's events and derives ledger and announcements."""
+    state = before
+    logged: list[Logged] = []
+    entries: list[LedgerEntry] = []
+    deliveries: list[Delivery] = []
+    reached = signal.deadline_id if isinstance(signal, DeadlineReached) else None
+    for event in events:
+        previous = state
+        state = maintenance.evolve(previous, event, at)
+        logged.append(Logged(state.seq, at, event))
+        entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
+        deliveries += maintenance_words.deliveries(event, state, policy)
     return Step(
         signal_id=signal.id,
         before=before,

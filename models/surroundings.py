@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from models.maintenance import MaintenanceWindow
 from models.severity import Priority, Severity
 from models.state import Incident
 
@@ -78,6 +79,8 @@ class Surroundings:
     """How many open incidents are attached to a key."""
     begun: dict[str, int] = field(default_factory=dict)
     """How many incidents have begun in an environment of late."""
+    windows: tuple[MaintenanceWindow, ...] = ()
+    """Maintenance that is in force or watched; nobody needs to ask for it. POLICY 21."""
 
     def note(self, before: Incident | None, after: Incident) -> None:
         """What one step of the batch changed."""

@@ -20,6 +20,7 @@ from models.review import Review
 from models.review_events import ReviewEvent, decode_review_event
 from models.state import Incident
 from models.step import State
+from models.verification_holds import hold_findings
 from models.verification_pages import Told, page_findings
 
 OVERDUE_AFTER = timedelta(minutes=2)
@@ -62,7 +63,7 @@ def verify(case: Case, terms: Terms) -> list[Finding]:
         return found
     found += _deadline_findings(case, _fates(incident, owed), terms)
     told = [Told(it.row.seq, it.row.at, it.row.signal_id, it.event, it.before, it.after) for it in incident]  # type: ignore[arg-type]
-    return [*found, *page_findings(case, told, terms)]
+    return [*found, *page_findings(case, told, terms), *hold_findings(case, terms)]
 
 
 def astray_findings(rows: Iterable[Astray], now: datetime) -> list[Finding]:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
+from models.deadlines import WAKE
 from models.deliveries import DeliveryKind
 from models.events import (
     Acknowledged,
     AlertsJoined,
+    DeadlinePassed,
     Event,
     IncidentOpened,
     IncidentReopened,
@@ -41,7 +43,16 @@ IN_PROGRESS = timedelta(seconds=60)
 ANSWERED_WITHIN = timedelta(hours=25)
 """Acknowledges and resolves are tried for 24 hours; what still waits then is given up by nobody."""
 _ANEW = frozenset(
-    {"opened", "reopened", "escalated", "severity raised", "business hours", "acknowledgement expired", "detached"}
+    {
+        "opened",
+        "reopened",
+        "escalated",
+        "severity raised",
+        "business hours",
+        "acknowledgement expired",
+        "detached",
+        "maintenance over",
+    }
 )
 """Reasons for which the chain begins, or goes on, anew."""
 
@@ -94,6 +105,8 @@ def _begins_to_page(told: Told, after: Incident, policy: Policy) -> bool:
         case SeverityChanged() if told.before is not None and told.before.is_open:
             was = told.before.priority
             return policy.pages(after.priority) and (not policy.pages(was) or after.priority < was)
+        case DeadlinePassed(name=name) if name == WAKE:  # what was held until then
+            return policy.pages(after.priority)
         case _:
             return False
 

@@ -80,7 +80,7 @@ def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind
 
 def slack_place(delivery: Delivery, receipts: Receipts) -> Place:
     """The incident's channel; where it has none (or could not get one), the thread under its announcement."""
-    if delivery.kind is DeliveryKind.REMINDER and delivery.message is not None:
+    if delivery.kind in {DeliveryKind.REMINDER, DeliveryKind.MAINTENANCE} and delivery.message is not None:
         return Place(delivery.message.slack_channel)
     incident = delivery.incident
     if incident is None:
@@ -203,7 +203,12 @@ def _json(value: object, *, lines: bool) -> object:
 
 def status_html(page: StatusPage) -> str:
     """The status page that people see."""
-    context = {"overall": overall(page), "unresolved": unresolved(page), "days": recent_days(page)}
+    context = {
+        "overall": overall(page),
+        "unresolved": unresolved(page),
+        "days": recent_days(page),
+        "maintenances": [one for one in page.maintenances if one.status != "completed"],
+    }
     return _render(markup_templates(), "status/index.html.j2", page=page, **context)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from agents import correlation, lifecycle, review, triage
+from agents import correlation, lifecycle, maintenance, review, triage
 from agents.delivery import Courier
 from models.deliveries import Provider
 from models.records import Agent, Record
@@ -21,6 +21,7 @@ class Ports:
     lifecycle: lifecycle.LifecyclePorts
     review: review.ReviewPorts
     correlation: correlation.CorrelationPorts
+    maintenance: maintenance.MaintenancePorts
     couriers: Mapping[Provider, Courier]
 
 
@@ -34,6 +35,7 @@ def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
             each(partial(review.follow, ports=ports.review), partial(correlation.follow, ports=ports.correlation)),
         ),
         (topics.REVIEW_SIGNALS, partial(review.run, ports=ports.review)),
+        (topics.MAINTENANCE_SIGNALS, partial(maintenance.run, ports=ports.maintenance)),
         (topics.DELIVERIES_PAGERDUTY, ports.couriers[Provider.PAGERDUTY].wake),
         (topics.DELIVERIES_SLACK, ports.couriers[Provider.SLACK].wake),
         (topics.DELIVERIES_STATUSPAGE, ports.couriers[Provider.STATUSPAGE].wake),

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agents import deadlines, delivery, heartbeats, relay
+from agents import deadlines, delivery, heartbeats, maintenance, relay
 from agents.delivery import Courier
 from agents.heartbeats import HeartbeatPorts
 from agents.triage import Lookup
@@ -20,6 +20,7 @@ from models.store.deadlines import Alarm
 from models.store.retention import Keep
 from models.store.store import Store
 from streams import topics
+from streams.clock import utc_now
 from streams.loops import nap, repeat
 from streams.pressure import Pressure
 from streams.producer import Producer
@@ -35,6 +36,8 @@ SWEEP_AGAIN: Final = 1.0
 """Seconds between two bites, while there are more."""
 LOOK_FOR_BEATS_EVERY: Final = 10.0
 """Seconds between looks for senders that have fallen silent."""
+PLAN_EVERY: Final = 3600.0
+"""Seconds between looks at the maintenance that recurs by the policy; it is planned two weeks ahead."""
 TELL_EVERY: Final = 0.1
 """Seconds between two records that wake other workers."""
 REPORT_TOGETHER: Final = 0.2
@@ -73,6 +76,7 @@ class Duties:
         yield repeat("reports", self._report_pages, stop)
         yield repeat("wake-ups", self._tell_others, stop)
         yield repeat("retention", self._forget, stop)
+        yield repeat("maintenance", self._plan_maintenance, stop)
         yield repeat("pressure", self.worker.pressure.look, stop)
         yield repeat("heartbeats of senders", self._look_for_beats, stop)
         for provider, courier in self.worker.couriers.items():
@@ -113,3 +117,8 @@ class Duties:
     async def _forget(self) -> None:
         more = await self.worker.store.retention.sweep(self.worker.keep, self.worker.policy.version)
         await nap(self.stop, SWEEP_AGAIN if more else SWEEP_EVERY)
+
+    async def _plan_maintenance(self) -> None:
+        windows, policy = self.worker.store.windows, self.worker.policy
+        await maintenance.plan(windows.lately, policy.policy, policy.version, utc_now(), self.worker.producer.publish)
+        await nap(self.stop, PLAN_EVERY)

@@ -11,6 +11,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from models import maintenance_signals
+
 MAX_RECORD_BYTES: Final = 12 * 1024 * 1024
 """A webhook of 10 MiB and what is added to it. Receiver, producer and topics agree on this figure."""
 BATCH_OVERHEAD_BYTES: Final = 64 * 1024
@@ -38,6 +40,7 @@ WEBHOOKS: Final = "alertmanager.webhooks"
 SIGNALS: Final = "incident.signals"
 EVENTS: Final = "incident.events"
 REVIEW_SIGNALS: Final = "review.signals"
+MAINTENANCE_SIGNALS: Final = maintenance_signals.TOPIC
 DELIVERIES_PAGERDUTY: Final = "deliveries.pagerduty"
 DELIVERIES_SLACK: Final = "deliveries.slack"
 DELIVERIES_STATUSPAGE: Final = "deliveries.statuspage"
@@ -50,6 +53,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(SIGNALS, WEEK),
     Topic(EVENTS, 4 * WEEK),  # the public feed: a reader may be away for a while
     Topic(REVIEW_SIGNALS, WEEK),
+    Topic(MAINTENANCE_SIGNALS, WEEK),
     Topic(DELIVERIES_PAGERDUTY, WEEK),
     Topic(DELIVERIES_SLACK, WEEK),
     Topic(DELIVERIES_STATUSPAGE, WEEK),

@@ -84,8 +84,10 @@ class Examiner:
         cases = await self.evidence.cases(ids) if ids else []
         now = await self.evidence.now() if cases else seen.now
         found: list[Finding] = []
+        held = any(case.incident and case.incident.held_by for case in cases)
+        windows = tuple(await self.evidence.windows()) if held else ()
         for case in cases:
-            found += verify(case, await self._terms(case, now))
+            found += verify(case, replace(await self._terms(case, now), windows=windows))
             await asyncio.sleep(0)  # a long log is folded at one go; others may go first after it
         return replace(seen, incidents=seen.incidents + len(cases), findings=(*seen.findings, *found))
 

@@ -13,6 +13,8 @@ from typing import Any, Generic
 from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
 from models.feed import FeedEntry, FeedRecord
+from models.maintenance import MaintenanceWindow
+from models.maintenance_events import Fired
 from models.review import Review
 from models.state import Incident
 from models.step import Logged, State, Step
@@ -87,8 +89,10 @@ class MemoryStore:
         self.groups: set[tuple[str, str]] = set()
         self.incidents_by_id: dict[uuid.UUID, Incident] = {}
         self.reviews_by_key: dict[str, Review] = {}
+        self.windows: dict[str, MaintenanceWindow] = {}
         self.log: list[tuple[str, Logged]] = []
         self.review_log: list[tuple[str, Logged]] = []
+        self.maintenance_log: list[tuple[str, Logged]] = []
         self.ledger: dict[uuid.UUID, Row] = {}
         self.outbox: list[Sent] = []
         self.published_upto = 0
@@ -117,6 +121,9 @@ class MemoryStore:
             by_key={one.key: Neighbour.of(one) for one in latest if one.is_open and one.key in keys},
             attached=dict(Counter(one.parent for one in latest if one.is_open and one.parent in question.attached_to)),
             begun={name: min(begun[name], question.most) for name in question.environments},
+            windows=tuple(
+                it for it in self.windows.values() if it.is_in_force(self.now()) or it.is_watched(self.now())
+            ),
         )
 
     @asynccontextmanager
@@ -126,6 +133,13 @@ class MemoryStore:
     @asynccontextmanager
     async def reviews(self) -> AsyncIterator[_ReviewTransaction]:
         yield _ReviewTransaction(self)
+
+    @asynccontextmanager
+    async def maintenance(self) -> AsyncIterator[_MaintenanceTransaction]:
+        yield _MaintenanceTransaction(self)
+
+    async def held(self) -> list[tuple[str, str, str]]:
+        return [(it.key, it.service, it.environment) for it in self.incidents_by_id.values() if "wake" in it.deadlines]
 
     async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
         self.groups |= set(told)
@@ -277,7 +291,11 @@ class _Transaction(Generic[State]):
             if step.after is None:
                 continue
             owner, key = self.keep(step.after)
-            log = self.store.log if isinstance(step.after, Incident) else self.store.review_log
+            log = {
+                "incident.signals": self.store.log,
+                "review.signals": self.store.review_log,
+                "maintenance.signals": self.store.maintenance_log,
+            }[self.topic]
             log += [(owner, entry) for entry in step.events]
             for change in step.ledger:
                 self._enter(change.deadline, change.status, key, owner)
@@ -327,3 +345,27 @@ class _ReviewTransaction(_Transaction[Review]):
     def keep(self, state: Review) -> tuple[str, str]:
         self.store.reviews_by_key[str(state.incident_id)] = state
         return str(state.incident_id), str(state.incident_id)
+
+
+class _MaintenanceTransaction(_Transaction[MaintenanceWindow]):
+    topic = "maintenance.signals"
+
+    def state(self, key: str) -> MaintenanceWindow | None:
+        return self.store.windows.get(key)
+
+    def keep(self, state: MaintenanceWindow) -> tuple[str, str]:
+        self.store.windows[str(state.id)] = state
+        return str(state.id), str(state.id)
+
+    async def fired(self, window: MaintenanceWindow, now: datetime) -> list[Fired]:
+        held = {
+            owner
+            for owner, entry in self.store.log
+            if entry.event.kind == "page_held" and window.starts_at <= entry.at <= now
+        }
+        return [
+            Fired(it.number, it.title, it.service, it.severity, it.is_open)
+            for it in sorted(self.store.incidents_by_id.values(), key=lambda it: it.opened_at)
+            if window.covers(it.service, it.environment)
+            and (window.starts_at <= it.opened_at <= now or str(it.id) in held)
+        ]

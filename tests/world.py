@@ -15,9 +15,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from agents import correlation, dead_letters, deadlines, delivery, lifecycle, relay, review, triage
+from agents import correlation, dead_letters, deadlines, delivery, lifecycle, maintenance, relay, review, triage
 from models import rates
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, RetryLater
+from models.maintenance import MaintenanceWindow
+from models.maintenance_signals import MaintenanceCancelRequested, MaintenanceEndRequested, MaintenanceRequested
 from models.oncall.schedule import Imported
 from models.policy import Policy
 from models.policy_file import parse_policy, policy_version, shipped_policy
@@ -210,6 +212,32 @@ class World:
     def complete_postmortem(self) -> None:
         self._review(PostmortemCompleted, by="ana", url="https://wiki.example/postmortem")
 
+    def plan_maintenance(
+        self, title: str = "Upgrade", services: Sequence[str] = ("checkout",), *, lasting: float = 2, **more: Any
+    ) -> MaintenanceWindow:
+        """A window that begins now, or `ahead`, and lasts so many hours."""
+        starts_at = self.now + more.pop("ahead", timedelta(0))
+        window_id = uuid.uuid4()
+        fields = {"environment": None, "covers_sev1": False, "by": "ana", "policy_version": self.version, **more}
+        fields |= {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=lasting)}
+        self._maintenance(MaintenanceRequested, window_id, title=title, services=tuple(services), **fields)
+        return self.store.windows[str(window_id)]
+
+    def end_maintenance(self, window: MaintenanceWindow, ends_at: datetime | None = None) -> None:
+        self._maintenance(MaintenanceEndRequested, window.id, ends_at=ends_at, by="ana")
+
+    def cancel_maintenance(self, window: MaintenanceWindow) -> None:
+        self._maintenance(MaintenanceCancelRequested, window.id, by="ana")
+
+    def plan_recurring(self) -> None:
+        """A worker looks at what recurs by the policy in force."""
+
+        async def known() -> list[MaintenanceWindow]:
+            return list(self.store.windows.values())
+
+        asyncio.run(maintenance.plan(known, self.policy, self.version, self.now, self._publish))
+        self._settle()
+
     def hold_signals(self) -> None:
         """The lifecycle falls behind: signals wait in their topic until `release_signals`."""
         self._held = []
@@ -288,6 +316,10 @@ class World:
         signal = kind(id=uuid.uuid4(), key=str(incident.id), incident_id=incident.id, via="api", **fields)
         self._tell(Outgoing("review.signals", str(incident.id).encode(), encode_signal(signal)))
 
+    def _maintenance(self, kind: Any, window_id: uuid.UUID, **fields: Any) -> None:
+        signal = kind(id=uuid.uuid4(), key=str(window_id), via="api", **fields)
+        self._tell(Outgoing("maintenance.signals", str(window_id).encode(), encode_signal(signal)))
+
     def _tell(self, record: Outgoing) -> None:
         self.queue.append(record)
         self._settle()
@@ -334,6 +366,7 @@ class World:
             "incident.signals": partial(lifecycle.run, ports=self._lifecycle),
             "incident.events": self._follow,
             "review.signals": partial(review.run, ports=self._reviews),
+            "maintenance.signals": partial(maintenance.run, ports=self._windows),
         }
         agent = agents.get(out.topic)
         if agent is None:
@@ -378,6 +411,10 @@ class World:
     @property
     def _reviews(self) -> review.ReviewPorts:
         return review.ReviewPorts(self.store, self, lambda _: None, self.store.endings)
+
+    @property
+    def _windows(self) -> maintenance.MaintenancePorts:
+        return maintenance.MaintenancePorts(self.store, self, lambda _: None, self._publish, "incident.signals")
 
     async def of(self, version: str | None) -> Policy:
         policy = self._policies.get(version or self.version, self.policy)

@@ -14,11 +14,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from models.deliveries import Delivery
+from models.maintenance import MaintenanceWindow
 from models.review import Review
 from models.state import Incident
 
 INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 REVIEW: TypeAdapter[Review] = TypeAdapter(Review)
+WINDOW: TypeAdapter[MaintenanceWindow] = TypeAdapter(MaintenanceWindow)
 DELIVERY: TypeAdapter[Delivery] = TypeAdapter(Delivery)
 
 _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Iterable
 
 from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
+from models.maintenance import MaintenanceWindow
+from models.maintenance_signals import TOPIC
 from models.review import Review
 from models.state import Incident
 from models.store.codec import clean
@@ -61,12 +63,14 @@ def write(steps: Iterable[AnyStep]) -> list[Statement]:
     return statements
 
 
-def _row(owner: Incident | Review | None, deadline: Deadline) -> Row:
+def _row(owner: Incident | Review | MaintenanceWindow | None, deadline: Deadline) -> Row:
     """Where its signal goes: to the owner's stream. A postmortem's deadline is armed by the incident and answered
     by the review.
     """
     if isinstance(owner, Review):
         return deadline.id, owner.incident_id, "review.signals", str(owner.incident_id), deadline.name, deadline.due_at
+    if isinstance(owner, MaintenanceWindow):
+        return deadline.id, owner.id, TOPIC, str(owner.id), deadline.name, deadline.due_at
     if owner is None:
         raise AssertionError("a deadline without an owner")
     if deadline.name == POSTMORTEM:

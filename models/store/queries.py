@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from models.events import decode_event
 from models.heartbeats import Watched
+from models.maintenance import MaintenanceWindow
 from models.review import Review
 from models.state import Incident
 from models.statuspage import Publication
@@ -27,6 +28,7 @@ from models.store.codec import INCIDENT, REVIEW, clean, indexed
 from models.store.connection import Database
 from models.store.errors import Unavailable, translated, unavailable
 from models.store.figures import figures
+from models.store.maintenance import Windows
 from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
 
 _I, _E, _R, _A = tables.IncidentRow, tables.EventRow, tables.ReviewRow, tables.ActionItemRow
@@ -169,6 +171,14 @@ class Queries:
         recent = or_(col(_P.at) > _NOW - _SHOWN_FOR, col(_I.status) != "resolved")
         query = select(*told).outerjoin(_I, col(_I.id) == col(_P.incident_id)).where(recent)
         return [Publication(*row) for row in await self._all(query.order_by(col(_P.at), col(_P.delivery_id)))]
+
+    async def windows(self) -> list[MaintenanceWindow]:
+        """Maintenance that is planned, in force, or was a month ago; by its start."""
+        return await Windows(self._database).lately()
+
+    async def window(self, window_id: uuid.UUID) -> MaintenanceWindow | None:
+        """One of them."""
+        return await Windows(self._database).one(window_id)
 
     async def figures(self) -> Figures:
         """What the metrics show."""

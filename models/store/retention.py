@@ -82,6 +82,13 @@ _OF_AN_INCIDENT = tuple(
         ("incident", "id"),
     )
 )
+_WINDOWS = """
+WITH over AS (
+    DELETE FROM maintenance_window
+    WHERE watched_until < statement_timestamp() - %s AND status IN ('ended', 'cancelled') RETURNING id
+)
+DELETE FROM event e USING over WHERE e.owner_id = over.id
+"""
 _POLICIES = """
 DELETE FROM policy p WHERE p.first_seen < statement_timestamp() - %s AND p.version <> %s
   AND NOT EXISTS (SELECT FROM incident i WHERE i.policy_version = p.version)
@@ -96,7 +103,9 @@ class Keep:
     ended: timedelta
     """Deliveries and deadlines after their end, and groups of alerts after they were last heard of."""
     incidents: timedelta
-    """With their event log, which is the audit trail, their reviews and their policies; after the last change."""
+    """With their event log, which is the audit trail, their reviews and their policies; after the last change. So are
+    maintenance windows.
+    """
 
 
 class Retention:
@@ -117,6 +126,7 @@ class Retention:
                 await _delete(connection, _GROUPS, (ended, rows)) == rows,
                 await _forget_incidents(connection, keep.incidents) == INCIDENTS,
             ]
+            await connection.execute(_WINDOWS, (keep.incidents,))
             await connection.execute(_POLICIES, (keep.incidents, in_force))
         return any(full)
 

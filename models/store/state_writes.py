@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import itemgetter
-from typing import cast
+from typing import Any, cast
 
 from models import wire
 from models.events import Event, IncidentOpened
+from models.maintenance import MaintenanceWindow
 from models.review import ActionItem, Review
 from models.state import Incident, evolve
 from models.step import Logged
+from models.store import maintenance
 from models.store.codec import INCIDENT, REVIEW, clean, indexed, json_text, to_json
 from models.store.statements import AnyStep, Row, Rows, Statement
 
@@ -132,8 +134,26 @@ def _review_row(it: Review) -> Row:
     return (it.incident_id, it.number, it.seq, *about, it.last_at, to_json(REVIEW, it))
 
 
-_INSERT_INCIDENT, _UPDATE_INCIDENT = _INCIDENT.insert("incident"), _update("incident", _INCIDENT, "id")
-_INSERT_REVIEW, _UPDATE_REVIEW = _REVIEW.insert("review"), _update("review", _REVIEW, "incident_id")
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How states of one kind are kept. `stream` is their log's."""
+
+    stream: str
+    insert: str
+    update: str
+    row: Callable[[Any], Row]
+
+
+_KINDS: Mapping[type, _Kind] = {
+    Incident: _Kind("incident", _INCIDENT.insert("incident"), _update("incident", _INCIDENT, "id"), _incident_row),
+    Review: _Kind("review", _REVIEW.insert("review"), _update("review", _REVIEW, "incident_id"), _review_row),
+    MaintenanceWindow: _Kind(
+        "maintenance",
+        maintenance.ROWS.insert("maintenance_window"),
+        _update("maintenance_window", maintenance.ROWS, "id"),
+        maintenance.row,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +164,17 @@ class _Part:
 
     owner_id: uuid.UUID
     read_seq: int | None
-    state: Incident | Review
+    state: Incident | Review | MaintenanceWindow
     signal_id: uuid.UUID
     events: tuple[Logged, ...]
+
+    @property
+    def kind(self) -> _Kind:
+        return _KINDS[type(self.state)]
+
+    @property
+    def row(self) -> Row:
+        return self.kind.row(self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +195,7 @@ def write(steps: Iterable[AnyStep]) -> Changes:
     known, new = [one for one in last if one.read_seq is not None], [one for one in last if one.read_seq is None]
     rest: list[Statement] = []
     if new:
-        insert = _INSERT_INCIDENT if isinstance(new[0].state, Incident) else _INSERT_REVIEW
-        rest.append((insert, Rows.arrays(_state_row(one.state) for one in new)))
+        rest.append((new[0].kind.insert, Rows.arrays(one.row for one in new)))
     if parts:
         rest.append((_LOG, Rows.arrays(_event_row(part, entry) for part in parts for entry in part.events)))
         handled = {part.signal_id: part.events[-1].at for part in parts}
@@ -205,8 +232,7 @@ def _last(parts: Iterable[_Part]) -> list[_Part]:
 def _fence(known: Sequence[_Part]) -> Statement | None:
     if not known:
         return None
-    update = _UPDATE_INCIDENT if isinstance(known[0].state, Incident) else _UPDATE_REVIEW
-    return update, Rows.arrays((*_state_row(one.state), one.read_seq) for one in known)
+    return known[0].kind.update, Rows.arrays((*one.row, one.read_seq) for one in known)
 
 
 def _projections(last: Iterable[_Part]) -> Iterator[Statement]:
@@ -215,12 +241,8 @@ def _projections(last: Iterable[_Part]) -> Iterator[Statement]:
         yield _KEEP_ITEMS, Rows.arrays(sorted(items, key=itemgetter(0)))
 
 
-def _owner(state: Incident | Review) -> uuid.UUID:
-    return state.id if isinstance(state, Incident) else state.incident_id
-
-
-def _state_row(state: Incident | Review) -> Row:
-    return _incident_row(state) if isinstance(state, Incident) else _review_row(state)
+def _owner(state: Incident | Review | MaintenanceWindow) -> uuid.UUID:
+    return state.incident_id if isinstance(state, Review) else state.id
 
 
 def _item_row(review: Review, it: ActionItem) -> Row:
@@ -229,6 +251,5 @@ def _item_row(review: Review, it: ActionItem) -> Row:
 
 
 def _event_row(part: _Part, entry: Logged) -> Row:
-    stream = "incident" if isinstance(part.state, Incident) else "review"
     body = json_text(wire.encode(entry.event))
-    return part.owner_id, stream, entry.seq, entry.at, entry.event.kind, part.signal_id, body
+    return part.owner_id, part.kind.stream, entry.seq, entry.at, entry.event.kind, part.signal_id, body

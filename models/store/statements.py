@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from models.maintenance import MaintenanceWindow
 from models.review import Review
 from models.state import Incident
 from models.step import Step
@@ -17,7 +18,7 @@ from models.step import Step
 Columns: TypeAlias = Mapping[str, str]
 """Names of columns and their PostgreSQL types, in order."""
 
-AnyStep: TypeAlias = Step[Incident] | Step[Review]
+AnyStep: TypeAlias = Step[Incident] | Step[Review] | Step[MaintenanceWindow]
 Statement: TypeAlias = tuple[str, Sequence[Any]]
 Row: TypeAlias = tuple[Any, ...]
 

@@ -12,11 +12,12 @@ from models.store.deadlines import Ledger
 from models.store.errors import StoreError
 from models.store.feed import EventLog
 from models.store.heartbeats import Heartbeats
+from models.store.maintenance import Windows
 from models.store.outbox import Outbox
 from models.store.queries import Queries
 from models.store.retention import Retention
 from models.store.statements import Rows
-from models.store.transaction import IncidentTransaction, ReviewTransaction
+from models.store.transaction import IncidentTransaction, MaintenanceTransaction, ReviewTransaction
 from models.store.verification import Evidence
 
 _KEYS_OF_GROUPS = """
@@ -53,6 +54,7 @@ class Store:
         self.retention = Retention(database)
         self.evidence = Evidence(database)
         self.heartbeats = Heartbeats(database)
+        self.windows = Windows(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -78,6 +80,16 @@ class Store:
         """The same over reviews."""
         async with self._database.transaction() as session:
             yield ReviewTransaction(session)
+
+    @asynccontextmanager
+    async def maintenance(self) -> AsyncIterator[MaintenanceTransaction]:
+        """The same over maintenance windows."""
+        async with self._database.transaction() as session:
+            yield MaintenanceTransaction(session)
+
+    async def held(self) -> list[tuple[str, str, str]]:
+        """Key, service and environment of every incident that has a page held."""
+        return await self.windows.held()
 
     async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
         """Notes which incident keys are about to be told of alerts of which group."""

@@ -141,11 +141,11 @@ class ActionItemRow(_Table, table=True):
 
 
 class EventRow(_Table, table=True):
-    """The log, which is the audit trail. `owner_id` is the incident's id for both streams."""
+    """The log, which is the audit trail. `owner_id` is the incident's id for both of its streams, else the window's."""
 
     __tablename__ = "event"
     __table_args__ = (
-        _one_of("stream", ("incident", "review")),
+        _one_of("stream", ("incident", "review", "maintenance")),
         Index(
             "event_unpublished",
             "at",
@@ -184,7 +184,7 @@ class DeadlineRow(_Table, table=True):
     __tablename__ = "deadline"
     __table_args__ = (
         _one_of("status", DeadlineStatus),
-        _one_of("topic", ("incident.signals", "review.signals")),
+        _one_of("topic", ("incident.signals", "review.signals", "maintenance.signals")),
         Index("deadline_next", "next_at", "id", postgresql_where=ARMED),
         _age("deadline", "armed_at"),
     )
@@ -309,3 +309,21 @@ class HeartbeatRow(_Table, table=True):
     resolved_at: datetime | None = _instant(nullable=True)
     missing_at: datetime | None = _instant(nullable=True)
     told_at: datetime | None = _instant(nullable=True)
+
+
+class MaintenanceWindowRow(_Table, table=True):
+    """`state` is the truth, the other columns are for finding it. `seq` fences zombies."""
+
+    __tablename__ = "maintenance_window"
+    __table_args__ = (
+        _one_of("status", ("planned", "started", "ended", "cancelled")),
+        Index("maintenance_window_watched", "watched_until"),
+    )
+    id: uuid.UUID = Field(primary_key=True)
+    seq: int
+    status: str = _text()
+    starts_at: datetime = _instant()
+    ends_at: datetime = _instant()
+    watched_until: datetime = _instant()
+    updated_at: datetime = _instant()
+    state: Any = Field(sa_column=Column(JSON, nullable=False))

@@ -19,12 +19,14 @@ from datetime import UTC, datetime
 from typing import Any, Generic, cast
 
 from models.deliveries import Provider
+from models.maintenance import MaintenanceWindow
+from models.maintenance_events import Fired
 from models.records import Unreadable
 from models.review import Review
 from models.state import Incident
 from models.step import State, Step
-from models.store import ledger_writes, neighbours, outbox_writes, state_writes
-from models.store.codec import INCIDENT, REVIEW, clean, indexed
+from models.store import ledger_writes, maintenance, neighbours, outbox_writes, state_writes
+from models.store.codec import INCIDENT, REVIEW, WINDOW, clean, indexed
 from models.store.connection import Session
 from models.store.errors import Conflict
 from models.store.statements import AnyStep, Rows
@@ -75,6 +77,8 @@ class Transaction(Generic[State]):
 
     _lock: str
     _latest: str
+    _windows: str | None = None
+    """What finds the maintenance that matters now; None for a stream whose decisions it does not touch."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -96,6 +100,7 @@ class Transaction(Generic[State]):
         latest = await self._session.execute(self._latest, (sought,))
         asked = await neighbours.ask(self._session, question) if question else None
         clock = await self._session.execute(_NOW)
+        windows = await self._session.execute(self._windows) if self._windows else None
         await self._session.settle()
         found = {place: (owner_id, state) for place, owner_id, state in await locked.fetchall()}
         if {owner_id for owner_id, _ in found.values()} != {owner_id for (owner_id,) in await latest.fetchall()}:
@@ -103,6 +108,8 @@ class Transaction(Generic[State]):
         states = {key: self._read(found[place][1]) for key, place in places.items() if place in found}
         [(self._now,)] = await clock.fetchall()
         around = await asked.answer() if asked else Surroundings()
+        if windows is not None:
+            around.windows = tuple(WINDOW.validate_json(state) for (state,) in await windows.fetchall())
         return Loaded(self._now, frozenset(signal_id for (signal_id,) in await fresh.fetchall()), states, around)
 
     async def numbers(self, count: int, now: datetime) -> list[str]:
@@ -142,7 +149,7 @@ class Transaction(Generic[State]):
 class IncidentTransaction(Transaction[Incident]):
     """Keyed by incident key; the latest generation counts."""
 
-    _lock, _latest = _LOCK_INCIDENTS, _LATEST_INCIDENTS
+    _lock, _latest, _windows = _LOCK_INCIDENTS, _LATEST_INCIDENTS, maintenance.AROUND
 
     def _place(self, key: str) -> str:
         return indexed(key)
@@ -157,10 +164,32 @@ class ReviewTransaction(Transaction[Review]):
     _lock, _latest = _LOCK_REVIEWS, _LATEST_REVIEWS
 
     def _place(self, key: str) -> uuid.UUID | None:
-        try:
-            return uuid.UUID(key)
-        except ValueError:
-            return None
+        return _uuid(key)
 
     def _read(self, state: str) -> Review:
         return REVIEW.validate_json(state)
+
+
+class MaintenanceTransaction(Transaction[MaintenanceWindow]):
+    """Keyed by the window's id."""
+
+    _lock, _latest = maintenance.LOCK, maintenance.LATEST
+
+    async def fired(self, window: MaintenanceWindow, now: datetime) -> list[Fired]:
+        """Incidents of its services that began, or whose page was held, since its start; oldest first."""
+        found = await self._session.execute(maintenance.FIRED, (window.starts_at, now))
+        await self._session.settle()
+        return maintenance.fired(await found.fetchall(), window)
+
+    def _place(self, key: str) -> uuid.UUID | None:
+        return _uuid(key)
+
+    def _read(self, state: str) -> MaintenanceWindow:
+        return WINDOW.validate_json(state)
+
+
+def _uuid(key: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(key)
+    except ValueError:
+        return None

@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from models.findings import ArmedRow, Astray, Case, LogRow, SentRow
+from models.maintenance import MaintenanceWindow
 from models.store.codec import INCIDENT, REVIEW
 from models.store.connection import Database
+from models.store.maintenance import Windows
 
 # What is open counts as changed: it can go wrong without a step. A review's deadlines outlive its incident's changes.
 _CHANGED = """
@@ -45,9 +47,10 @@ SELECT incident_id, id, kind, lane, ordinal, status, attempts, unknown, detail, 
 FROM delivery WHERE incident_id = ANY(%s::uuid[]) AND kind IN ('page', 'page_acknowledge', 'page_resolve') ORDER BY seq
 """
 _ASTRAY = """
-SELECT d.owner_id, i.number, d.id, d.name, d.due_at, d.status, d.ended_at
-FROM deadline d LEFT JOIN incident i ON i.id = d.owner_id
-WHERE d.status IN ('pending', 'claimed') AND (i.id IS NULL OR d.due_at < %s) ORDER BY d.due_at LIMIT 1000
+SELECT d.owner_id, coalesce(i.number, 'maintenance ' || w.id), d.id, d.name, d.due_at, d.status, d.ended_at
+FROM deadline d LEFT JOIN incident i ON i.id = d.owner_id LEFT JOIN maintenance_window w ON w.id = d.owner_id
+WHERE d.status IN ('pending', 'claimed') AND (coalesce(i.id, w.id) IS NULL OR d.due_at < %s)
+ORDER BY d.due_at LIMIT 1000
 """
 _SENT_FIELDS = tuple(SentRow.__dataclass_fields__)
 FIRST = uuid.UUID(int=0)
@@ -113,6 +116,10 @@ class Evidence:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_ASTRAY, (overdue_since,))).fetchall()
         return [Astray(ArmedRow(*row), owner, number) for owner, number, *row in rows]
+
+    async def windows(self) -> list[MaintenanceWindow]:
+        """Maintenance that is planned, in force, or was a month ago."""
+        return await Windows(self._database).lately()
 
     async def _ids(self, query: str, parameters: Sequence[Any]) -> list[uuid.UUID]:
         async with self._database.connection() as connection:

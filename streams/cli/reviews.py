@@ -134,7 +134,7 @@ def complete(
         say(f"The postmortem of {one.number} is complete." if answer.changed else f"Nothing to do: it is {one.status}.")
 
 
-def due_at(stated: str) -> datetime:
+def due_at(stated: str, option: str = "--due") -> datetime:
     """An instant or a day (its end), in UTC unless it says otherwise, or a span from now. Raises Fault."""
     try:
         return utc_now() + parse_duration(stated)
@@ -144,7 +144,7 @@ def due_at(stated: str) -> datetime:
         at = datetime.fromisoformat(stated)
     except ValueError:
         raise Fault(
-            f"--due: {stated!r} is neither a date nor a span: write 2026-11-30, 2026-11-30T17:00Z, 3d or 12h",
+            f"{option}: {stated!r} is neither a date nor a span: write 2026-11-30, 2026-11-30T17:00Z, 3d or 12h",
             Code.USAGE,
         ) from None
     if len(stated) <= len("2026-11-30"):

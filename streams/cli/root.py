@@ -28,6 +28,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.dead_letters": ("dead-letters",),
     "streams.cli.policy": ("policy",),
     "streams.cli.oncall": ("oncall",),
+    "streams.cli.maintenance": ("maintenance",),
     "streams.cli.doctor": ("doctor",),
     "streams.cli.verify": ("verify",),
 }

@@ -73,6 +73,10 @@ def _said(event: _Event) -> str:
     return f"{event['by']}, {event['stage']}: " + "; ".join(f"{label}{text}" for label, text in parts if text)
 
 
+def _during(maintenance: object) -> str:
+    return f" during maintenance “{maintenance}”" if maintenance else ""
+
+
 def _resolved(event: _Event) -> str:
     note = f": {event['note']}" if event["note"] else ""
     owed = f"; postmortem due {_at(event['postmortem_due'])}" if event["postmortem_due"] else ""
@@ -101,7 +105,7 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "incident_resolved": _resolved,
     "level_skipped": lambda event: f"{event['level']} reaches nobody: {event['reason']}",
     "nobody_on_call": lambda event: f"no level reaches anybody: {', '.join(event['levels'])}",
-    "page_held": lambda event: f"nobody is woken; paged at {_at(event['until'])}",
+    "page_held": lambda event: f"nobody is woken{_during(event.get('maintenance'))}; paged at {_at(event['until'])}",
     "acknowledgement_stands": lambda event: f"there was news; asked again at {_at(event['expires_due'])}",
     "deadline_passed": lambda event: str(event["name"]),
     "update_expected": lambda event: (

@@ -19,6 +19,7 @@ from agents import dead_letters
 from agents.correlation import CorrelationPorts
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
+from agents.maintenance import MaintenancePorts
 from agents.review import ReviewPorts
 from agents.triage import Lookup, TriagePorts, nobody_to_ask
 from agents.waking import Waker
@@ -133,6 +134,7 @@ def _ports(worker: Worker, policies: Policies) -> Ports:
         lifecycle=LifecyclePorts(store, policies, worker.waker.wake),
         review=ReviewPorts(store, policies, worker.waker.wake, store.log.endings),
         correlation=CorrelationPorts(publish, topics.SIGNALS),
+        maintenance=MaintenancePorts(store, policies, worker.waker.wake, publish, topics.SIGNALS),
         couriers=worker.couriers,
     )
 

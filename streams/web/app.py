@@ -12,6 +12,7 @@ from streams.web import (
     api_coordination,
     api_correlation,
     api_heartbeats,
+    api_maintenance,
     api_operations,
     docs,
     errors,
@@ -53,7 +54,7 @@ def build(ports: WebPorts) -> Edge:
     app.state.api_doors = Doors({"api": settings.api_token} if settings.api_token else {}, "TOCSIN_API_TOKEN", "api")
     app.state.public_page = status_page.PublicPage(ports)
     errors.install(app)
-    own = (api, api_coordination, api_correlation, api_operations, api_heartbeats)
+    own = (api, api_coordination, api_correlation, api_heartbeats, api_maintenance, api_operations)
     for part in (*own, pagerduty, status_page, health, metrics, docs):
         app.include_router(part.router)
     doors = Doors(settings.webhook_tokens, "TOCSIN_WEBHOOK_TOKENS", DEFAULT_SENDER)

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from fastapi import Depends, Header, Request
 from starlette.responses import JSONResponse
 
+from models.maintenance_signals import MaintenanceSignal
 from models.records import Outgoing, Unreadable
 from models.review import ActionItem
 from models.review_signals import ReviewSignal
@@ -39,7 +40,7 @@ class Commands:
         self._publishing = Publishing(ports.publish, AT_ONCE)
         self._wait = wait
 
-    async def give(self, topic: str, signal: Signal | ReviewSignal) -> Handled | None:
+    async def give(self, topic: str, signal: Signal | ReviewSignal | MaintenanceSignal) -> Handled | None:
         """The outcome; None when it takes longer than one should wait for it."""
         known = await self._reads.handled(signal.id)
         if known is not None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from agents.ports import PolicyBook
 from models.deliveries import Delivery, Provider
 from models.heartbeats import Watched
+from models.maintenance import MaintenanceWindow
 from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
@@ -55,6 +56,11 @@ class Reads(Protocol):
         """What the status page says: everything of unresolved incidents, and some months of the others."""
         ...
 
+    async def windows(self) -> Sequence[MaintenanceWindow]:
+        """Maintenance that is planned, in force, or was a month ago; by its start."""
+        ...
+
+    async def window(self, window_id: uuid.UUID) -> MaintenanceWindow | None: ...
     async def figures(self) -> Figures: ...
     async def heartbeats(self) -> Sequence[Watched]:
         """Of senders, by sender and name."""

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from models.policy import Policy
 from models.statuspage import StatusPage, page_incidents, status_page
 from models.statuspage_api import API_DOCUMENTS
+from models.statuspage_maintenance import component_of, page_maintenances
 from notifiers.render import status_atom, status_html
 from streams.web.errors import UNAVAILABLE, Problem
 from streams.web.ports import WebPorts
@@ -61,8 +62,9 @@ class PublicPage:
 
     async def _read(self) -> StatusPage:
         reads = self._ports.reads
-        incidents = page_incidents(await reads.publications())
-        return status_page(TITLE, self._ports.settings.address(), incidents, self._components, await reads.now())
+        incidents, now = page_incidents(await reads.publications()), await reads.now()
+        planned = page_maintenances(await reads.windows(), component_of(self._ports.policy.policy), now)
+        return status_page(TITLE, self._ports.settings.address(), incidents, self._components, now, planned)
 
 
 def _components(policy: Policy) -> list[str]:
@@ -96,7 +98,7 @@ async def _answer(request: Request, write: Callable[[StatusPage], str], media_ty
     shown = await public.read()
     content = write(shown).encode()
     # The HTML tells the time, so that its tag changes with the page, not with the clock.
-    tag = f'"{hashlib.sha256(repr((shown.incidents, media_type)).encode()).hexdigest()[:24]}"'
+    tag = f'"{hashlib.sha256(repr((shown.incidents, shown.maintenances, media_type)).encode()).hexdigest()[:24]}"'
     headers = {**_ANYBODY, "ETag": tag}
     if tag in {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}:
         return Response(status_code=304, headers=headers)

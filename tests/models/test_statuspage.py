@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models.signals import Stage
 from models.statuspage import Impact, Publication, StatusPage, overall, page_incidents, recent_days, status_page
 from models.statuspage_api import API_DOCUMENTS
+from models.statuspage_maintenance import PageMaintenance
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
 STAGES: tuple[Stage, ...] = ("investigating", "identified", "monitoring", "resolved")
@@ -126,3 +127,44 @@ def test_every_document_names_its_page(path: str) -> None:
     document = API_DOCUMENTS[path](page(told("investigating", 1)))
     assert document["page"]["url"] == "https://status.example.com"
     assert len(document) >= 2
+
+
+def test_maintenance_is_scheduled_under_way_and_completed() -> None:
+    """POLICY 21."""
+    at = {"scheduled": NOW + timedelta(days=1), "in_progress": NOW, "completed": NOW - timedelta(days=1)}
+    planned = [
+        PageMaintenance(uuid.uuid4(), f"It is {status}", ("checkout",), status, begins, begins, NOW, NOW)  # type: ignore[arg-type]
+        for status, begins in at.items()
+    ]
+    shown = status_page("Acme", "https://status.example.com", (), ["accounts", "checkout"], NOW, planned)
+    assert {one.name: one.status for one in shown.components} == {
+        "accounts": "operational",
+        "checkout": "under_maintenance",
+    }
+
+    def listed(path: str) -> list[str]:
+        return [one["status"] for one in API_DOCUMENTS[path](shown)["scheduled_maintenances"]]
+
+    assert listed("summary.json") == ["scheduled", "in_progress"]
+    assert listed("scheduled-maintenances.json") == ["scheduled", "in_progress", "completed"]
+    assert listed("scheduled-maintenances/upcoming.json") == ["scheduled"]
+    assert listed("scheduled-maintenances/active.json") == ["in_progress"]
+    [active] = API_DOCUMENTS["scheduled-maintenances/active.json"](shown)["scheduled_maintenances"]
+    assert active["impact"] == "maintenance"
+    assert active["scheduled_for"] == "2026-11-21T14:03:00.000Z"
+    assert [one["name"] for one in active["components"]] == ["checkout"]
+    assert API_DOCUMENTS["status.json"](shown)["status"] == {
+        "indicator": "maintenance",
+        "description": "Service Under Maintenance",
+    }
+
+
+def test_an_incident_matters_more_than_maintenance() -> None:
+    planned = PageMaintenance(uuid.uuid4(), "Upgrade", (), "in_progress", NOW, NOW, NOW, NOW)
+    incidents = page_incidents([told("investigating", 1)])
+    shown = status_page("Acme", "https://status.example.com", incidents, ["accounts"], NOW, [planned])
+    assert {one.name: one.status for one in shown.components} == {
+        "accounts": "under_maintenance",
+        "checkout": "partial_outage",
+    }
+    assert API_DOCUMENTS["status.json"](shown)["status"]["indicator"] == "major"

@@ -16,6 +16,7 @@ TEXTUAL = {
     DeliveryKind.PAGE_FALLBACK,
     DeliveryKind.REMINDER,
     DeliveryKind.MENTION,
+    DeliveryKind.MAINTENANCE,
     DeliveryKind.PUBLICATION,
     DeliveryKind.EMAIL_REPORT,
     DeliveryKind.EMAIL_NOTICE,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.deliveries import Delivered, DeliveryKind, Refused, RetryLater
+from models.deliveries import Delivered, DeliveryKind, Message, Refused, RetryLater
 from notifiers.slack import SlackNotifier
 from tests.notifiers.facts import delivery, incident
 from tests.notifiers.peer import Fault, Peer
@@ -72,6 +72,18 @@ async def test_a_reminder_mentions_its_owner_by_id_or_else_by_name(slack: SlackN
     reminder = delivery(K.REMINDER, incident=None, incident_id=None)
     await slack.send(reminder, {}, read_back=False)
     assert "<@U0ADA>" in peer.messages[0]["text"]
+
+
+async def test_maintenance_is_told_in_the_channel_of_operations(slack: SlackNotifier, peer: Peer) -> None:
+    """POLICY 21."""
+    peer.channels["C0OPS"] = {"name": "ops"}
+    text = "Maintenance “<!channel>” is over.\n• INC-1"
+    note = Message(text, slack_channel="#ops")
+    await slack.send(delivery(K.MAINTENANCE, incident=None, incident_id=None, message=note), {}, read_back=False)
+    [message] = peer.messages
+    assert message["channel"] in {"#ops", "C0OPS"}
+    assert "<!channel>" not in str(message)
+    assert "is over.\n• INC-1" in message["blocks"][0]["text"]["text"]
 
 
 @pytest.mark.parametrize(

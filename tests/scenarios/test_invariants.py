@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from models.deadlines import DeadlineStatus
 from models.deliveries import DeliveryKind, Provider
+from models.escalation import TOCSIN
 from models.events import LevelPaged
+from models.maintenance import MaintenanceWindow
 from models.role import Role
 from models.severity import Severity
 from models.state import Incident, evolve
@@ -180,6 +182,7 @@ class Life(RuleBasedStateMachine):
             if due.name != "postmortem"
         }
         armed |= {due.id for one in self.world.store.reviews_by_key.values() for due in one.deadlines.values()}
+        armed |= {due.id for one in self.world.store.windows.values() for due in one.deadlines.values()}
         waiting = {DeadlineStatus.PENDING, DeadlineStatus.CLAIMED}
         assert armed == {row.id for row in self.world.store.ledger.values() if row.status in waiting}
 
@@ -214,3 +217,68 @@ class LifeOnCall(Life):
 
 LifeOnCall.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 TestLifeOnCall = LifeOnCall.TestCase
+
+
+class LifeInMaintenance(Life):
+    """The same with windows that are planned, moved, ended and cancelled. POLICY 21."""
+
+    @rule(
+        ahead=st.sampled_from([0, 0, 120, 86_400]),
+        hours=st.sampled_from([0.05, 1, 5]),
+        services=st.sampled_from([["checkout"], ["*"], ["billing"]]),
+        covers_sev1=st.booleans(),
+        redeliver=st.sampled_from([1, 2]),
+    )
+    def plan(self, ahead: int, hours: float, services: list[str], redeliver: int, *, covers_sev1: bool) -> None:
+        self.world.redeliver = redeliver
+        span = timedelta(seconds=ahead)
+        self.world.plan_maintenance(services=services, ahead=span, lasting=hours, covers_sev1=covers_sev1)
+
+    @precondition(lambda self: self.world.store.windows)
+    @rule(what=st.sampled_from(["end", "extend", "shorten", "cancel"]), which=st.integers(0, 3))
+    def change(self, what: str, which: int) -> None:
+        window = sorted(self.world.store.windows.values(), key=lambda one: one.planned_at)[-1 - which :][0]
+        match what:
+            case "cancel":
+                self.world.cancel_maintenance(window)
+            case "end":
+                self.world.end_maintenance(window)
+            case _:
+                by = timedelta(minutes=40 if what == "extend" else -40)
+                self.world.end_maintenance(window, window.ends_at + by)
+
+    @invariant()
+    def nothing_pages_by_itself_in_a_window(self) -> None:
+        states: dict[str, Incident] = {}
+        for owner, entry in self.world.store.log:
+            states[owner] = evolve(states.get(owner), entry.event, entry.at)  # type: ignore[arg-type]
+            event = entry.event
+            if isinstance(event, LevelPaged) and event.reason != "escalated" and event.by == TOCSIN:
+                sev1 = states[owner].severity is Severity.SEV1
+                assert not [
+                    one
+                    for one in self.world.store.windows.values()
+                    if one.covers(states[owner].service, states[owner].environment)
+                    and (one.covers_sev1 or not sev1)
+                    and one.planned_at < entry.at
+                    and one.starts_at <= entry.at < _over_at(one)
+                ]
+
+    @invariant()
+    def what_is_held_waits_for_a_window_that_is_in_force(self) -> None:
+        now = self.world.now
+        for incident in self.world.store.incidents_by_id.values():
+            wake = incident.deadlines.get("wake")
+            if incident.held_by and wake and wake.due_at > now:
+                assert any(
+                    one.covers(incident.service, incident.environment) and one.is_in_force(now)
+                    for one in self.world.store.windows.values()
+                )
+
+
+def _over_at(window: MaintenanceWindow) -> datetime:
+    return window.last_at if window.status == "cancelled" else window.ends_at
+
+
+LifeInMaintenance.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestLifeInMaintenance = LifeInMaintenance.TestCase

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from agents import lifecycle, relay, review, triage
+from agents import lifecycle, maintenance, relay, review, triage
 from agents.lifecycle import LifecyclePorts
+from agents.maintenance import MaintenancePorts
 from agents.review import ReviewPorts
 from agents.triage import TriagePorts
 from models.deliveries import Delivery, DeliveryKind, Provider
 from models.heartbeats import Watched
+from models.maintenance import MaintenanceWindow
 from models.policy import Policy
 from models.records import Outgoing, Record
 from models.state import Incident
@@ -113,6 +115,12 @@ class MemoryReads:
         told = [one.delivery for one in self._answer(self._store.outbox)]
         return [publication(one) for one in told if one.kind is DeliveryKind.PUBLICATION]
 
+    async def windows(self) -> Sequence[MaintenanceWindow]:
+        return sorted(self._answer(self._store.windows).values(), key=lambda one: one.starts_at)
+
+    async def window(self, window_id: uuid.UUID) -> MaintenanceWindow | None:
+        return self._answer(self._store.windows).get(str(window_id))
+
     async def figures(self) -> Figures:
         return Figures(open_incidents=Counter(one.severity for one in self._all() if one.is_open))
 
@@ -154,6 +162,7 @@ class World:
         self._triage = TriagePorts(policy, version, self.publish, self.store, topics.SIGNALS, self.store.heartbeats)
         self._lifecycle = LifecyclePorts(self.store, self, lambda _: None)
         self._review = ReviewPorts(self.store, self, lambda _: None, self.store.endings)
+        self._maintenance = MaintenancePorts(self.store, self, lambda _: None, self.publish, topics.SIGNALS)
 
     def now(self) -> datetime:
         return utc_now() + self.ahead
@@ -169,19 +178,25 @@ class World:
             await self._handle(Record(one.topic, 0, len(self.published), one.key, one.value, one.headers))
 
     async def _handle(self, record: Record) -> None:
-        known, logged = set(self.store.inbox), len(self.store.log) + len(self.store.review_log)
+        known, logged = set(self.store.inbox), self._logged
         if record.topic == topics.WEBHOOKS:
             await triage.run([record], self._triage)
         elif record.topic == topics.SIGNALS:
             await lifecycle.run([record], self._lifecycle)
         elif record.topic == topics.REVIEW_SIGNALS:
             await review.run([record], self._review)
+        elif record.topic == topics.MAINTENANCE_SIGNALS:
+            await maintenance.run([record], self._maintenance)
         elif record.topic == topics.EVENTS:
             await review.follow([record], self._review)
-        changed = len(self.store.log) + len(self.store.review_log) > logged
+        changed = self._logged > logged
         self.reads.changed.update(dict.fromkeys(self.store.inbox - known - set(self.reads.changed), changed))
         if record.topic == topics.SIGNALS:
             await relay.relay(self.store, self.publish, topics.EVENTS)
+
+    @property
+    def _logged(self) -> int:
+        return len(self.store.log) + len(self.store.review_log) + len(self.store.maintenance_log)
 
     async def broker_answers(self) -> None:
         if self.broken is not None:

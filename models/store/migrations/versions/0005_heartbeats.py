@@ -1,13 +1,13 @@
 """Heartbeats of senders
 
-Revises 0003; 2026-11-21.
+Revises 0004; 2026-11-21.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
