@@ -32,6 +32,8 @@ ATTACHMENT = "attachment"
 """An attached incident looks whether the other is still open."""
 STORM = "storm"
 """A storm looks whether it is over."""
+CALM = "calm"
+"""The alerts of a flapping incident have resolved, and none has fired again."""
 POSTMORTEM = "postmortem"
 """Armed by the resolving transaction itself; answered by the review."""
 

@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter
 from models.alert import Alert
 from models.coordination_events import CoordinationEvent
 from models.correlation_events import CorrelationEvent
+from models.flapping_events import FlappingEvent
 from models.known_alerts import MutedAlert
 from models.page import Page, Pages, Recipient
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity
@@ -307,6 +308,7 @@ Event = (
     | AcknowledgementStands
     | CoordinationEvent
     | CorrelationEvent
+    | FlappingEvent
 )
 
 

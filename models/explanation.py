@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import correlation_words, escalation_words
+from models import correlation_words, escalation_words, flapping
 from models.coordination_events import RoleAssigned
 from models.correlation_events import CorrelationEvent
 from models.events import (
@@ -21,6 +21,7 @@ from models.events import (
     ReclassificationPlanned,
     SeverityChanged,
 )
+from models.flapping_events import CalmBroken, FlappingBegan, ResolutionHeld
 from models.oncall.within import said
 from models.policy import Policy
 from models.severity import Priority, Severity, describe
@@ -109,6 +110,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield escalation_words.passed_over(event)
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
+        case FlappingBegan() | ResolutionHeld() | CalmBroken():
+            yield flapping.words(event)
         case Acknowledged(by=by, via=via):
             yield f"acknowledged by {by} ({via})"
         case RoleAssigned(role=role, person=person, by=by):

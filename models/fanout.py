@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import announcements, correlation_words, escalation_words, ticks
+from models import announcements, correlation_words, escalation_words, flapping, ticks
 from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.coordination_events import CoordinationEvent
 from models.correlation_events import CorrelationEvent
@@ -44,6 +44,7 @@ from models.events import (
     SeverityChanged,
     UpdatePosted,
 )
+from models.flapping_events import FlappingEvent
 from models.ourselves import OURSELVES
 from models.page import Page
 from models.policy import Policy
@@ -113,8 +114,9 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) 
 
 def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
     event, before = change.event, change.before
-    if isinstance(event, CoordinationEvent):
-        for kind, words in announcements.told(event, after, policy):
+    if isinstance(event, CoordinationEvent | FlappingEvent):
+        found = flapping.told(event) if isinstance(event, FlappingEvent) else announcements.told(event, after, policy)
+        for kind, words in found:
             yield _REFRESH if kind is _K.REFRESH else (kind, words, None)
         return
     if isinstance(event, CorrelationEvent):

@@ -21,8 +21,8 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from models import correlation, escalation, freezing, incident_alerts, roles, storms, ticks, updates
-from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
+from models import correlation, escalation, flapping, freezing, incident_alerts, roles, storms, ticks, updates
+from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, CALM, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
 from models.events import (
     Acknowledged,
     AlertsMuted,
@@ -73,6 +73,7 @@ def decide(
     """
     decided = _decided(incident, signal, policy, now, around)
     events = correlation.quieted(incident, signal, decided, policy, now, around)
+    events += flapping.followed(incident, events, policy, now)
     if correlation.is_attached(incident, events):
         return events
     followed = (roles.followed(incident, events, policy, now), updates.expected(incident, events, policy, now))
@@ -237,6 +238,7 @@ _REACHED: Mapping[str, Callable[[Incident, Policy, datetime], Sequence[Event]]] 
     RECLASSIFY: _reclassified,
     STALE: _stale,
     COMMANDER: roles.reached,
+    CALM: flapping.calm,
     **{name: partial(updates.reached, clock=name) for name in updates.CLOCKS},
 }
 """What follows when an armed deadline is reached, by its name."""

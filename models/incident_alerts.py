@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
-from models import escalation, freezing
+from models import escalation, flapping, freezing
 from models.alert import Alert
 from models.correlation_events import AlertsElsewhere
 from models.events import (
@@ -25,7 +25,7 @@ from models.events import (
     IncidentReopened,
     ReclassificationPlanned,
 )
-from models.generation import opening, resolution
+from models.generation import opening
 from models.known_alerts import KnownAlerts, MutedAlert
 from models.policy import Policy
 from models.severity import Classification, Severity
@@ -119,7 +119,7 @@ def _more_alerts(
     events += _planned(incident, signal, firing)
     after = _after(incident, events, now)
     if _waits(incident.alerts) and not _waits(after.alerts):
-        events.append(resolution(after, escalation.TOCSIN, "alertmanager", "every alert has resolved", policy, now))
+        events.append(flapping.all_resolved(after, policy, now))
     return events
 
 

@@ -17,6 +17,7 @@ from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
 from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
+from models.flapping_rules import FlappingRules
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
@@ -167,6 +168,8 @@ class Policy(Section):
     schedules: dict[str, OnCallSchedule] = Field(default_factory=dict)
     calendars: dict[str, BusinessCalendar] = Field(default_factory=dict)
     reopen_within: Duration = timedelta(minutes=30)
+    flapping: FlappingRules | None = None
+    """Left out, an incident is resolved at every turn of its alerts."""
     stale_after: Duration = timedelta(hours=24)
     when_stale: Literal["tell", "resolve"] = "tell"
     """What follows when nobody has mentioned the firing alerts for that long."""

@@ -14,12 +14,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
-from models import coordination, correlated
+from models import coordination, correlated, flaps
 from models.coordination import Coordination
 from models.coordination_events import CoordinationEvent
 from models.correlated import Correlated
 from models.correlation_events import CorrelationEvent, IncidentAttached
-from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, POSTMORTEM, RECLASSIFY, STALE, WAKE, Deadline, deadline_id
+from models.deadlines import (
+    ACKNOWLEDGE,
+    ACKNOWLEDGEMENT,
+    CALM,
+    POSTMORTEM,
+    RECLASSIFY,
+    STALE,
+    WAKE,
+    Deadline,
+    deadline_id,
+)
 from models.events import (
     Acknowledged,
     AcknowledgementStands,
@@ -45,6 +55,8 @@ from models.events import (
     SeverityChanged,
     UpdatePosted,
 )
+from models.flapping_events import FlappingEvent
+from models.flaps import Flaps
 from models.known_alerts import KnownAlerts
 from models.page import Page, Pages, latest, with_fate
 from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
@@ -111,6 +123,7 @@ class Incident:
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     coordination: Coordination = field(default_factory=Coordination)
     correlated: Correlated = field(default_factory=Correlated)
+    flaps: Flaps = field(default_factory=Flaps)
 
     @property
     def is_open(self) -> bool:
@@ -195,6 +208,8 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         told = replace(incident, correlated=correlated.evolve(incident.correlated, event))
         quiet = _disarm(told, *_PAGING, *coordination.CLOCKS) if isinstance(event, IncidentAttached) else told
         return _scheduled(quiet, correlated.clocks(event))
+    if isinstance(event, FlappingEvent):
+        return _scheduled(replace(incident, flaps=flaps.evolve(incident.flaps, event, at)), flaps.clocks(event))
     match event:
         case AlertsJoined():
             return _joined(incident, event)
@@ -254,6 +269,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
                 reopen_until=None,
                 acknowledged_by=None,
                 acknowledged_at=None,
+                flaps=incident.flaps.again(at),
             )
             return _disarm(reopened, POSTMORTEM)
         case DeadlinePassed(name=name):
@@ -311,8 +327,9 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         resolved_by=event.by,
         reopen_until=event.reopen_until,
         coordination=incident.coordination.resolved(),
+        flaps=incident.flaps.resolved(by_person=event.via not in {"alertmanager", "tocsin"}),
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, *coordination.CLOCKS, *correlated.CLOCKS)
+    quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, CALM, *coordination.CLOCKS, *correlated.CLOCKS)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

@@ -123,5 +123,10 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     ),
     "checklist_step_ticked": lambda event: f"{event['step']}. {event['text']} ({event['phase']}), by {event['by']}",
     "checklist_step_unticked": lambda event: f"{event['step']}. {event['text']}, not done after all, by {event['by']}",
+    "flapping_began": lambda event: (
+        f"reopened {event['reopens']} times since {_at(event['since'])}; stays open until calm for {event['calm']}"
+    ),
+    "resolution_held": lambda event: f"every alert has resolved; over at {_at(event['calm_due'])} if none fires again",
+    "calm_broken": lambda _: "fires again before it had been calm for long enough",
     "publication_overdue": lambda event: f"the public entry is old; looked at again at {_at(event['publication_due'])}",
 }

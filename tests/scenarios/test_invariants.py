@@ -166,6 +166,12 @@ class Life(RuleBasedStateMachine):
                 assert waits or "escalation_exhausted" in life or "level_paged" not in life
 
     @invariant()
+    def what_is_open_though_nothing_fires_has_a_deadline(self) -> None:
+        for incident in self.world.store.incidents_by_id.values():
+            if incident.is_open and not (incident.firing or incident.alerts.unlisted):
+                assert "calm" in incident.deadlines
+
+    @invariant()
     def the_ledger_agrees_with_the_states(self) -> None:
         armed = {
             due.id

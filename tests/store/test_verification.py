@@ -106,6 +106,27 @@ async def test_an_incident_from_page_to_reopening(shop: Shop) -> None:
     assert await shop.found() == []
 
 
+async def test_an_incident_that_flaps_is_held_and_pages_nobody_anew(shop: Shop) -> None:
+    await shop.alert()
+    await shop.send()
+    for _ in range(3):
+        await shop.alert(status="resolved")
+        await shop.alert()
+        await shop.send()
+    await shop.desk.acknowledge(KEY)
+    await shop.send()
+    for _ in range(2):
+        await shop.alert(status="resolved")
+        assert await shop.kinds() == [], "held"
+        await shop.alert()
+    assert await shop.desk.value("SELECT count(*) FROM event WHERE kind = 'level_paged'") == 4
+    await shop.alert(status="resolved")
+    await shop.reach("calm")
+    await shop.send()
+    assert await shop.desk.value("SELECT status FROM incident") == "resolved"
+    assert await shop.found() == []
+
+
 async def test_a_person_escalates_twice_to_the_same_level(shop: Shop) -> None:
     await shop.alert()
     for _ in range(2):
