@@ -1,6 +1,6 @@
 """Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
 
-Stateless but for one note (which incidents had alerts of which group), taken as they are told of them and asked for
+Stateless but for two notes: when senders were heard, and which incidents had alerts of which group. That is asked for
 when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
 Alertmanager that was killed. What a policy's queries give is asked once for a whole batch; what comes back stays in
 the signal, and what does not holds up nobody. What no record could hold becomes several signals of one key. Never opens
@@ -21,6 +21,7 @@ from typing import Protocol
 from models import report_parts, webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
+from models.heartbeats import Beat, beats_of
 from models.policy import Policy
 from models.rates import Answer, Answers, questions
 from models.records import Outgoing, Publish, Record, Unreadable
@@ -47,6 +48,14 @@ class Groups(Protocol):
         ...
 
 
+class Beats(Protocol):
+    """When senders were heard. A heartbeat opens no incident; its absence does: agents/heartbeats.py."""
+
+    async def remember_beats(self, beats: Collection[Beat]) -> None:
+        """Notes them, durably. Done before the next batch is taken."""
+        ...
+
+
 Lookup = Callable[[Sequence[str], timedelta], Awaitable[Answers]]
 """What queries give, all of them within a time. Never raises: an answer that fails to come is one without a number."""
 
@@ -65,6 +74,7 @@ class TriagePorts:
     publish: Publish
     groups: Groups
     signals_topic: str
+    beats: Beats
     lookup: Lookup = nobody_to_ask
 
 
@@ -74,6 +84,7 @@ class _Heard:
 
     group: AlertGroup | None
     signals: Sequence[Signal]
+    beats: Sequence[Beat] = ()
 
     @property
     def group_id(self) -> str:
@@ -94,10 +105,12 @@ async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
     for signal in signals:
         _note_if_only_logged(signal)
+    beats = [beat for one in heard for beat in one.beats]
     # Side by side: a group's next webhook is in a later batch, or found in `told`.
     await asyncio.gather(
         ports.publish([outgoing for signal in signals for outgoing in _outgoing(ports.signals_topic, signal)]),
         *([ports.groups.remember_groups(told)] if told else []),
+        *([ports.beats.remember_beats(beats)] if beats else []),
     )
 
 
@@ -128,7 +141,10 @@ async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
 def _heard(read: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> _Heard:
     if isinstance(read, PathProbed):
         return _Heard(None, [read])
-    return _Heard(read, signals_of(read, ports.policy, ports.policy_version, answers))
+    group, beats = beats_of(read, ports.policy)
+    if beats and not group.alerts:
+        return _Heard(group, (), beats)
+    return _Heard(group, signals_of(group, ports.policy, ports.policy_version, answers), beats)
 
 
 def _fires_in(heard: _Heard) -> list[tuple[str, str]]:

@@ -111,7 +111,7 @@ def kind_of(alerts: Sequence[Alert], policy: Policy) -> tuple[KindRule, str] | N
     """The first kind that any of `alerts` matches, and why. POLICY 20."""
     for kind in policy.classification.kinds:
         for alert in alerts:
-            if matched := _matched(kind.when, alert.labels):
+            if matched := matching(kind.when, alert.labels):
                 return kind, f"kind {kind.name}: {matched}"
     return None
 
@@ -134,7 +134,7 @@ def _spoken(alert: Alert, numbers: _Numbers, policy: Policy, now: datetime) -> I
     if impact in rules.impact:
         yield rules.impact[impact], f"impact {impact} is {rules.impact[impact]}"
     for rule in rules.rules:
-        if not (matched := _matched(rule.when, alert.labels)):
+        if not (matched := matching(rule.when, alert.labels)):
             continue
         if now - alert.starts_at >= rule.lasting:
             yield rule.severity, f"{matched} is {rule.severity}"
@@ -174,11 +174,11 @@ def _pending(alert: Alert, numbers: _Numbers, policy: Policy, now: datetime) -> 
         yield from rates.pending(family, found, alert, now)
     for rule in policy.classification.rules:
         due_at = alert.starts_at + rule.lasting
-        if due_at > now and (matched := _matched(rule.when, alert.labels)):
+        if due_at > now and (matched := matching(rule.when, alert.labels)):
             yield PendingSeverity(rule.severity, due_at, f"{matched} for {describe(rule.lasting)} is {rule.severity}")
 
 
-def _matched(when: When, labels: Labels) -> str:
+def matching(when: When, labels: Labels) -> str:
     """The labels by which the first alternative matches, as `alertname=DiskFull`; empty where none does."""
     for patterns in when:
         values = {name: labels.get(name, "")[:LONGEST_NAME] for name in patterns}

@@ -18,6 +18,7 @@ from models.classification_rules import ClassificationRules
 from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.flapping_rules import FlappingRules
+from models.heartbeat_rules import Heartbeats
 from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
@@ -173,6 +174,8 @@ class Policy(Section):
     stale_after: Duration = timedelta(hours=24)
     when_stale: Literal["tell", "resolve"] = "tell"
     """What follows when nobody has mentioned the firing alerts for that long."""
+    heartbeats: Heartbeats = ()
+    """Of senders: alerts that always fire, and what their absence means."""
     _imported: Mapping[str, Imported] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")

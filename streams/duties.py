@@ -10,8 +10,9 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agents import deadlines, delivery, relay
+from agents import deadlines, delivery, heartbeats, relay
 from agents.delivery import Courier
+from agents.heartbeats import HeartbeatPorts
 from agents.triage import Lookup
 from agents.waking import Waker
 from models.deliveries import Provider
@@ -32,6 +33,8 @@ SWEEP_EVERY: Final = 3600.0
 """Seconds between looks for rows that are old enough to go."""
 SWEEP_AGAIN: Final = 1.0
 """Seconds between two bites, while there are more."""
+LOOK_FOR_BEATS_EVERY: Final = 10.0
+"""Seconds between looks for senders that have fallen silent."""
 TELL_EVERY: Final = 0.1
 """Seconds between two records that wake other workers."""
 REPORT_TOGETHER: Final = 0.2
@@ -71,6 +74,7 @@ class Duties:
         yield repeat("wake-ups", self._tell_others, stop)
         yield repeat("retention", self._forget, stop)
         yield repeat("pressure", self.worker.pressure.look, stop)
+        yield repeat("heartbeats of senders", self._look_for_beats, stop)
         for provider, courier in self.worker.couriers.items():
             yield repeat(f"delivery to {provider}", courier.work, stop)
 
@@ -97,6 +101,14 @@ class Duties:
         await nap(self.worker.waker.called, REPORT_EVERY)
         await self.worker.waker.tell_others()
         await nap(self.stop, TELL_EVERY)
+
+    async def _look_for_beats(self) -> None:
+        worker = self.worker
+        policy, publish = worker.policy, worker.producer.publish
+        await heartbeats.look(
+            HeartbeatPorts(worker.store.heartbeats, publish, policy.policy, policy.version, topics.SIGNALS)
+        )
+        await nap(self.stop, LOOK_FOR_BEATS_EVERY)
 
     async def _forget(self) -> None:
         more = await self.worker.store.retention.sweep(self.worker.keep, self.worker.policy.version)

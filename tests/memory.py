@@ -17,6 +17,7 @@ from models.review import Review
 from models.state import Incident
 from models.step import Logged, State, Step
 from models.surroundings import NOTHING_ASKED, Neighbour, Question, Surroundings
+from tests.memory_heartbeats import MemoryHeartbeats
 
 _ENDED = {DeadlineStatus.FIRED, DeadlineStatus.CANCELLED, DeadlineStatus.SUPERSEDED}
 _ENDINGS = {"incident_resolved", "incident_reopened"}
@@ -93,6 +94,7 @@ class MemoryStore:
         self.published_upto = 0
         self.numbered = 0
         self.renewed: list[str] = []
+        self.heartbeats = MemoryHeartbeats(now)
         self.away: Exception | None = None
         """Raised instead of writing outcomes, while it is set."""
 

@@ -364,7 +364,9 @@ class World:
 
     @property
     def _triage(self) -> triage.TriagePorts:
-        return triage.TriagePorts(self.policy, self.version, self._publish, self.store, "incident.signals", self._asked)
+        return triage.TriagePorts(
+            self.policy, self.version, self._publish, self.store, "incident.signals", self.store.heartbeats, self._asked
+        )
 
     async def _asked(self, queries: Sequence[str], _: timedelta) -> rates.Answers:
         return dict.fromkeys(queries, next(self.prometheus, rates.Answer(None, "nobody is there")))

@@ -295,3 +295,17 @@ class AlertGroupRow(_Table, table=True):
     incident_key: str = _text(key=True)
     key: str = _text()
     told_at: datetime = _instant(default=True)
+
+
+class HeartbeatRow(_Table, table=True):
+    """When a sender's heartbeat was heard last, and since when it is missing. Rows are few: one per sender and name."""
+
+    __tablename__ = "heartbeat"
+    sender: str = _text(key=True)
+    name: str = _text(key=True)
+    awaited_since: datetime = _instant(default=True)
+    looked_at: datetime = _instant(default=True)
+    heard_at: datetime | None = _instant(nullable=True)
+    resolved_at: datetime | None = _instant(nullable=True)
+    missing_at: datetime | None = _instant(nullable=True)
+    told_at: datetime | None = _instant(nullable=True)

@@ -127,7 +127,9 @@ def _has_backlog(consumption: Consumption) -> bool:
 def _ports(worker: Worker, policies: Policies) -> Ports:
     store, publish, policy = worker.store, worker.producer.publish, worker.policy
     return Ports(
-        triage=TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, worker.lookup),
+        triage=TriagePorts(
+            policy.policy, policy.version, publish, store, topics.SIGNALS, store.heartbeats, worker.lookup
+        ),
         lifecycle=LifecyclePorts(store, policies, worker.waker.wake),
         review=ReviewPorts(store, policies, worker.waker.wake, store.log.endings),
         correlation=CorrelationPorts(publish, topics.SIGNALS),

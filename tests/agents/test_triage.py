@@ -16,6 +16,7 @@ from models.rates import Answer, Answers
 from models.records import Outgoing, Record
 from models.signals import AlertsReported, decode_signal
 from models.webhook_record import Stamp, webhook_record
+from tests.memory_heartbeats import MemoryHeartbeats
 from tests.world import T0
 
 
@@ -29,7 +30,7 @@ class Desk:
         self.asked: list[Sequence[str]] = []
         self.signals: list[AlertsReported] = []
         self.ports = triage.TriagePorts(
-            parse_policy(yaml.safe_dump(raw), "p"), "v", self.publish, self, "signals", self.lookup
+            parse_policy(yaml.safe_dump(raw), "p"), "v", self.publish, self, "signals", MemoryHeartbeats(), self.lookup
         )
 
     async def publish(self, records: Sequence[Outgoing]) -> None:

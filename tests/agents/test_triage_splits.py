@@ -18,6 +18,7 @@ from models.signals import AlertsReported, decode_signal
 from models.state import Incident
 from models.webhook_record import Stamp, webhook_record
 from streams import topics
+from tests.memory_heartbeats import MemoryHeartbeats
 
 POLICY = parse_policy(shipped_policy("default"), "default.yaml")
 T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -53,7 +54,7 @@ async def told(*batch: Record) -> list[Outgoing]:
     async def publish(records: Sequence[Outgoing]) -> None:
         published.extend(records)
 
-    await triage.run(batch, triage.TriagePorts(POLICY, "v1", publish, Groups(), "incident.signals"))
+    await triage.run(batch, triage.TriagePorts(POLICY, "v1", publish, Groups(), "incident.signals", MemoryHeartbeats()))
     return published
 
 

@@ -74,7 +74,7 @@ async def agents_at_work(brokers: str, database_url: str) -> AsyncIterator[Store
     policy = policy_in_force(Settings())
     async with Producer(brokers) as producer:
         policies, publish = Policies(policy, store.policy_text), producer.publish
-        triage_ports = TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS)
+        triage_ports = TriagePorts(policy.policy, policy.version, publish, store, topics.SIGNALS, store.heartbeats)
         lifecycle_ports = LifecyclePorts(store, policies, lambda _: None)
         review_ports = ReviewPorts(store, policies, lambda _: None, store.log.endings)
         agents: dict[str, Callable[[Record], Awaitable[None]]] = {

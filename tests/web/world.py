@@ -147,7 +147,7 @@ class World:
         self.broken: Callable[[], Any] | None = None
         self.policy = policy_in_force(settings)
         policy, version = self.policy.policy, self.policy.version
-        self._triage = TriagePorts(policy, version, self.publish, self.store, topics.SIGNALS)
+        self._triage = TriagePorts(policy, version, self.publish, self.store, topics.SIGNALS, self.store.heartbeats)
         self._lifecycle = LifecyclePorts(self.store, self, lambda _: None)
         self._review = ReviewPorts(self.store, self, lambda _: None, self.store.endings)
 
