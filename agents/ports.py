@@ -6,12 +6,13 @@ The store (models.store) and the tests' in-memory fake both satisfy them; a fake
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from models.deliveries import Provider
+from models.heartbeats import Beat
 from models.policy import Policy
 from models.review import Review
 from models.state import Incident
@@ -67,6 +68,26 @@ class Store(Protocol):
 
     def reviews(self) -> AbstractAsyncContextManager[Transaction[Review]]:
         """The same over reviews."""
+        ...
+
+
+class Groups(Protocol):
+    """Which incident keys have been told of alerts of which group."""
+
+    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
+        """Notes pairs of group and incident key, durably. Done before the next batch is taken."""
+        ...
+
+    async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Iterable[str]]:
+        """Every key that may still wait for alerts of a group, also where its incident has not been opened yet."""
+        ...
+
+
+class Beats(Protocol):
+    """When senders were heard. A heartbeat opens no incident; its absence does: agents/heartbeats.py."""
+
+    async def remember_beats(self, beats: Collection[Beat]) -> None:
+        """Notes them, durably. Done before the next batch is taken."""
         ...
 
 

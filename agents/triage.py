@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol
 
+from agents.ports import Beats, Groups
 from models import report_parts, webhook_record
 from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
@@ -34,26 +34,6 @@ TITLE, SUMMARY = 300, 2000
 LONGEST_LINK = 2000
 
 _log = logging.getLogger(__name__)
-
-
-class Groups(Protocol):
-    """Which incident keys have been told of alerts of which group."""
-
-    async def remember_groups(self, told: Collection[tuple[str, str]]) -> None:
-        """Notes pairs of group and incident key, durably. Done before the next batch is taken."""
-        ...
-
-    async def keys_of_groups(self, groups: Sequence[str]) -> Mapping[str, Iterable[str]]:
-        """Every key that may still wait for alerts of a group, also where its incident has not been opened yet."""
-        ...
-
-
-class Beats(Protocol):
-    """When senders were heard. A heartbeat opens no incident; its absence does: agents/heartbeats.py."""
-
-    async def remember_beats(self, beats: Collection[Beat]) -> None:
-        """Notes them, durably. Done before the next batch is taken."""
-        ...
 
 
 Lookup = Callable[[Sequence[str], timedelta], Awaitable[Answers]]
@@ -97,9 +77,9 @@ class _Heard:
 
 async def run(batch: Sequence[Record], ports: TriagePorts) -> None:
     """Publishes the signals of every webhook, in the order received. Raises Unreadable for one that cannot be read."""
-    read = [_read(record) for record in batch]
-    answers = await _answers([group for group in read if isinstance(group, AlertGroup)], ports)
-    heard = [_heard(one, answers, ports) for one in read]
+    read = [_parted(_read(record), ports.policy) for record in batch]
+    answers = await _answers([group for group, _ in read if isinstance(group, AlertGroup)], ports)
+    heard = [_heard(one, beats, answers, ports) for one, beats in read]
     told = {pair for one in heard for pair in _fires_in(one)}
     keys = await _keys(heard, told, ports)
     signals = [signal for one in heard for signal in (*one.signals, *_unlisted(one, keys, ports))]
@@ -132,19 +112,22 @@ def _read(record: Record) -> AlertGroup | PathProbed:
     return read_webhook(record.value, webhook_id=stamp.webhook_id, sender=stamp.sender, received_at=stamp.received_at)
 
 
+def _parted(read: AlertGroup | PathProbed, policy: Policy) -> tuple[AlertGroup | PathProbed, Sequence[Beat]]:
+    return beats_of(read, policy) if isinstance(read, AlertGroup) else (read, ())
+
+
 async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
     firing = (alert for group in groups for alert in group.alerts if alert.status == "firing")
     queries = list(dict.fromkeys(query for alert in firing for query in questions(alert, ports.policy)))
     return await ports.lookup(queries, ports.policy.classification.answer_within) if queries else {}
 
 
-def _heard(read: AlertGroup | PathProbed, answers: Answers, ports: TriagePorts) -> _Heard:
+def _heard(read: AlertGroup | PathProbed, beats: Sequence[Beat], answers: Answers, ports: TriagePorts) -> _Heard:
     if isinstance(read, PathProbed):
         return _Heard(None, [read])
-    group, beats = beats_of(read, ports.policy)
-    if beats and not group.alerts:
-        return _Heard(group, (), beats)
-    return _Heard(group, signals_of(group, ports.policy, ports.policy_version, answers), beats)
+    if beats and not read.alerts:
+        return _Heard(read, (), beats)
+    return _Heard(read, signals_of(read, ports.policy, ports.policy_version, answers), beats)
 
 
 def _fires_in(heard: _Heard) -> list[tuple[str, str]]:

@@ -55,6 +55,11 @@ class Watched:
         """The last sign of life, or when it began to be waited for."""
         return self.heard_at or self.awaited_since
 
+    @property
+    def key(self) -> str:
+        """Of the incident that its silence opens."""
+        return f"tocsin/heartbeat/{quote(self.sender, safe='')}/{self.name}"
+
 
 Verdict = Literal["forgotten", "missing", "back", "as before"]
 
@@ -121,11 +126,6 @@ def judged(watched: Watched, policy: Policy, now: datetime) -> Verdict:
     return "back" if heard else "as before"
 
 
-def key_of(watched: Watched) -> str:
-    """The incident's."""
-    return f"tocsin/heartbeat/{quote(watched.sender, safe='')}/{watched.name}"
-
-
 def silence(watched: Watched, policy: Policy, version: str) -> AlertsReported:
     """The signal that opens the incident: always the same for the same silence."""
     rule = rule_for(watched, policy)
@@ -143,7 +143,7 @@ def silence(watched: Watched, policy: Policy, version: str) -> AlertsReported:
 
 def ending(watched: Watched, at: datetime, policy: Policy, version: str) -> AlertsReported:
     """The signal that ends it: the sender was heard again, or is waited for no more."""
-    trouble = Trouble(key=key_of(watched), labels=_labels(watched), annotations={}, title="", summary="", why="")
+    trouble = Trouble(key=watched.key, labels=_labels(watched), annotations={}, title="", summary="", why="")
     signal = reported(trouble, uuid.uuid5(_silence_id(watched), "ending"), at, policy, version)
     alerts = tuple(replace(alert, status="resolved", starts_at=watched.since) for alert in signal.alerts)
     return replace(signal, alerts=alerts, group_status="resolved")
@@ -151,7 +151,7 @@ def ending(watched: Watched, at: datetime, policy: Policy, version: str) -> Aler
 
 def _silence_id(watched: Watched) -> uuid.UUID:
     assert watched.missing_at is not None, "of one that is missing"
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{key_of(watched)}/{watched.missing_at.isoformat()}")
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{watched.key}/{watched.missing_at.isoformat()}")
 
 
 def _labels(watched: Watched) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _labels(watched: Watched) -> dict[str, str]:
 def _trouble(watched: Watched, rule: HeartbeatRule) -> Trouble:
     said = " ".join(_said(watched, rule))
     return Trouble(
-        key=key_of(watched),
+        key=watched.key,
         labels=_labels(watched),
         annotations={"description": said},
         title=f"Nothing is heard from {watched.sender}"[:300],

@@ -40,6 +40,7 @@ def findings(policy: Policy) -> list[Finding]:
         *_escalation(policy),
         *_checklists(policy),
         *_people(policy),
+        *_heartbeats(policy),
     ]
 
 
@@ -129,6 +130,16 @@ def _escalation(policy: Policy) -> Iterator[Finding]:
             yield Finding((*path, "rounds"), what, fault=False)
         if len(chain.levels) > 1 and len({level.paged for level in chain.levels}) == 1:
             yield Finding((*path, "levels"), "every level pages the same", fault=False)
+
+
+def _heartbeats(policy: Policy) -> Iterator[Finding]:
+    for place, rule in enumerate(policy.heartbeats):
+        priority = policy.priority(rule.severity, rule.tier)
+        if not policy.pages(priority):
+            what = (
+                f"{rule.severity} on tier {rule.tier.value} is {priority}: nobody is paged when the sender falls silent"
+            )
+            yield Finding(("heartbeats", place), what, fault=False)
 
 
 def _people(policy: Policy) -> Iterator[Finding]:

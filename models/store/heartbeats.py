@@ -19,7 +19,8 @@ HEARD_WITHIN = timedelta(seconds=75)
 BREAK = timedelta(seconds=45)
 """Between two looks; after a longer one every sender has its time again. Less than models.heartbeats.UNDER_WAY."""
 
-COLUMNS = "sender, name, awaited_since, heard_at, resolved_at, missing_at, told_at, looked_at"
+COLUMNS = tuple(Watched.__dataclass_fields__)
+_SHOWN = ", ".join(COLUMNS)
 _KEYS = Rows({"sender": "text", "name": "text"})
 _BEATS = Rows({"sender": "text", "name": "text", "heard_at": "timestamptz", "resolved_at": "timestamptz"})
 # A receiver's clock that is ahead would make a sender immortal.
@@ -40,12 +41,12 @@ SELECT clock_timestamp(), EXISTS (SELECT FROM heartbeat) AND EXISTS (
 _LOOK = f"""
 UPDATE heartbeat
 SET awaited_since = CASE WHEN looked_at < %s - %s THEN %s ELSE awaited_since END, looked_at = greatest(looked_at, %s)
-RETURNING {COLUMNS}
+RETURNING {_SHOWN}
 """  # noqa: S608 (constants of this module)
 _MISSING = f"""
 UPDATE heartbeat SET missing_at = %s
 WHERE sender = %s AND name = %s AND missing_at IS NULL AND heard_at IS NOT DISTINCT FROM %s
-RETURNING {COLUMNS}
+RETURNING {_SHOWN}
 """  # noqa: S608 (constants of this module)
 _TOLD = "UPDATE heartbeat SET told_at = clock_timestamp() WHERE sender = %s AND name = %s AND missing_at = %s"
 _AGAIN = "UPDATE heartbeat SET missing_at = NULL, told_at = NULL WHERE sender = %s AND name = %s AND missing_at = %s"
@@ -103,5 +104,4 @@ class Heartbeats:
 
 async def _rows(connection: Connection, statement: str, parameters: Sequence[Any]) -> list[Watched]:
     rows = await (await connection.execute(statement, parameters)).fetchall()
-    names = COLUMNS.split(", ")
-    return [Watched(**dict(zip(names, row, strict=True))) for row in rows]
+    return [Watched(**dict(zip(COLUMNS, row, strict=True))) for row in rows]

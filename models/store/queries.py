@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from models.events import decode_event
+from models.heartbeats import Watched
 from models.review import Review
 from models.state import Incident
 from models.statuspage import Publication
@@ -30,6 +31,8 @@ from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, Incide
 
 _I, _E, _R, _A = tables.IncidentRow, tables.EventRow, tables.ReviewRow, tables.ActionItemRow
 _D, _L, _P = tables.DeliveryRow, tables.DeadlineRow, tables.PublicationRow
+_H = tables.HeartbeatRow
+_WATCHED = tuple(Watched.__dataclass_fields__)
 _SHOWN_FOR = timedelta(days=92)
 """How long the status page remembers resolved incidents."""
 _NOW = func.clock_timestamp()
@@ -149,6 +152,11 @@ class Queries:
             review = REVIEW.validate_json(state)
             return ReviewOf(review.incident_id, review.number, review.items[str(item_id)])
         return None
+
+    async def heartbeats(self) -> list[Watched]:
+        """What is known of senders' heartbeats, by sender and name."""
+        rows = await self._all(select(*(col(getattr(_H, name)) for name in _WATCHED)).order_by(_H.sender, _H.name))
+        return [Watched(**dict(zip(_WATCHED, row, strict=True))) for row in rows]
 
     async def handled(self, signal_id: uuid.UUID) -> Handled | None:
         """None until the signal was handled."""

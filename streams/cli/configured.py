@@ -16,6 +16,7 @@ from streams.cli.findings import Finding, fault, ok, warning
 from streams.cli.policy import levels_with_keys
 from streams.recording import unheard, whats_recorded
 from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, check_exposure
+from streams.web.auth import DEFAULT_SENDER
 
 SUPPORTED: Final = ((3, 11), (3, 13))
 _SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "email_from", "record_only")
@@ -123,6 +124,15 @@ def people(policy: Policy) -> Finding:
     return warning(
         "people", f"without a Slack id, so never mentioned: {few}", "add `people: {NAME: {slack: U…}}` to the policy"
     )
+
+
+def senders(settings: Settings, policy: Policy) -> Iterator[Finding]:
+    """Senders whose heartbeats are waited for, though none of that name can be admitted."""
+    known = set(settings.webhook_tokens) or {DEFAULT_SENDER}
+    for rule in policy.heartbeats:
+        for name in sorted(rule.senders - known):
+            said = f"heartbeat {rule.name} waits for {name}, and there is no such sender"
+            yield warning("heartbeats", said, f"name one of TOCSIN_WEBHOOK_TOKENS ({', '.join(sorted(known))})")
 
 
 def _remedy(provider: str, settings: Settings) -> str:

@@ -44,7 +44,11 @@ def _findings() -> list[Finding]:
 def _policy(settings: Settings) -> tuple[PolicyInForce | None, list[Finding]]:
     try:
         found = policy_in_force(settings)
-        return found, [*configured.paging(settings, found), configured.people(found.policy)]
+        return found, [
+            *configured.paging(settings, found),
+            configured.people(found.policy),
+            *configured.senders(settings, found.policy),
+        ]
     except SettingsError as error:
         return None, [
             fault("policy", line, "correct it; see `tocsin policy check`") for line in str(error).splitlines()

@@ -19,6 +19,7 @@ from models.store.look import Seen, look
 from models.store.migrations import head
 from notifiers.port import Notifier
 from streams import topics
+from streams.cli import heartbeats
 from streams.cli.broker import partitions
 from streams.cli.client import Client, web_address
 from streams.cli.edge import Code, Fault
@@ -158,14 +159,14 @@ def _listed(providers: Collection[str]) -> str:
 def _token(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
     try:
         with Client(settings) as client:
-            version = client.get("policy").get("version")
+            version, heard = client.get("policy").get("version"), heartbeats.findings(client)
     except Fault as refused:
         subject = "token" if refused.code is Code.DENIED else "web"
         return [fault(subject, *_halves(str(refused)))]
     if found is not None and version != found.version:
         said = f"web runs policy {version}, this environment names {found.version}"
-        return [warning("policy", said, "restart web and worker, or correct TOCSIN_POLICY")]
-    return [ok("token", "the API lets us in")]
+        return [warning("policy", said, "restart web and worker, or correct TOCSIN_POLICY"), *heard]
+    return [ok("token", "the API lets us in"), *heard]
 
 
 async def providers(settings: Settings, policy: Policy) -> list[Finding]:

@@ -23,6 +23,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.pages": ("page",),
     "streams.cli.deliveries": ("deliveries",),
     "streams.cli.deadlines": ("deadlines",),
+    "streams.cli.heartbeats": ("heartbeats",),
     "streams.cli.reviews": ("action-items", "postmortems"),
     "streams.cli.dead_letters": ("dead-letters",),
     "streams.cli.policy": ("policy",),

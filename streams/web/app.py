@@ -11,6 +11,7 @@ from streams.web import (
     api,
     api_coordination,
     api_correlation,
+    api_heartbeats,
     api_operations,
     docs,
     errors,
@@ -52,7 +53,8 @@ def build(ports: WebPorts) -> Edge:
     app.state.api_doors = Doors({"api": settings.api_token} if settings.api_token else {}, "TOCSIN_API_TOKEN", "api")
     app.state.public_page = status_page.PublicPage(ports)
     errors.install(app)
-    for part in (api, api_coordination, api_correlation, api_operations, pagerduty, status_page, health, metrics, docs):
+    own = (api, api_coordination, api_correlation, api_operations, api_heartbeats)
+    for part in (*own, pagerduty, status_page, health, metrics, docs):
         app.include_router(part.router)
     doors = Doors(settings.webhook_tokens, "TOCSIN_WEBHOOK_TOKENS", DEFAULT_SENDER)
     return Edge(Receiver(ports, doors, web_metrics), app, web_metrics)

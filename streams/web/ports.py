@@ -11,6 +11,7 @@ from typing import Protocol
 
 from agents.ports import PolicyBook
 from models.deliveries import Delivery, Provider
+from models.heartbeats import Watched
 from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
@@ -55,6 +56,9 @@ class Reads(Protocol):
         ...
 
     async def figures(self) -> Figures: ...
+    async def heartbeats(self) -> Sequence[Watched]:
+        """Of senders, by sender and name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

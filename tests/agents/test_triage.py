@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import yaml
 
 from agents import triage
+from models.heartbeat_rules import HeartbeatRule
+from models.heartbeats import Beat
 from models.policy_file import parse_policy, shipped_policy
 from models.rates import Answer, Answers
 from models.records import Outgoing, Record
@@ -89,3 +92,27 @@ async def test_what_is_info_is_logged_and_opens_nothing(caplog: pytest.LogCaptur
         await triage.run([webhook("quiet", error_rate="0.1%"), webhook("loud", error_rate="90%")], desk.ports)
     [line] = [record.getMessage() for record in caplog.records if record.name == "agents.triage"]
     assert line.startswith("INFO, logged only: 'Errors on quiet' from prometheus (")
+
+
+class Counting(MemoryHeartbeats):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    async def remember_beats(self, beats: Collection[Beat]) -> None:
+        self.asked += 1
+        await super().remember_beats(beats)
+
+
+async def test_beats_of_a_batch_are_noted_at_once_and_nothing_is_where_there_is_none() -> None:
+    desk, beats = Desk({}), Counting(lambda: T0)
+    heartbeats = (HeartbeatRule.model_validate({"name": "w", "when": {"service": "beat"}}),)
+    policy = desk.ports.policy.model_copy(update={"heartbeats": heartbeats})
+    ports = replace(desk.ports, policy=policy, beats=beats)
+    await triage.run([webhook("checkout", error_rate="0.3"), webhook("cart", error_rate="0.3")], ports)
+    assert beats.asked == 0
+    await triage.run([webhook("beat"), webhook("cart", error_rate="0.3"), webhook("beat", "resolved")], ports)
+    assert beats.asked == 1
+    assert [signal.service for signal in desk.signals] == ["checkout", "cart", "cart"]
+    assert desk.asked == [], "a beat's numbers are nobody's business"
+    assert beats.rows["prometheus", "w"].heard_at == beats.rows["prometheus", "w"].resolved_at == T0

@@ -156,3 +156,14 @@ async def test_forgotten(shelf: Shelf) -> None:
     await shelf.hear()
     await shelf.book.forget([await shelf.one()])
     assert (await shelf.book.look([]))[1] == []
+
+
+async def test_they_are_listed_by_sender_and_name(desk: Desk) -> None:
+    now = await desk.store.reads.now()
+    await desk.store.heartbeats.remember_beats([Beat("b", "x", now), Beat("a", "z", now), Beat("a", "y", now)])
+    listed = await desk.store.reads.heartbeats()
+    assert [(row.sender, row.name, row.heard_at) for row in listed] == [
+        ("a", "y", now),
+        ("a", "z", now),
+        ("b", "x", now),
+    ]

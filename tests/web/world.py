@@ -13,6 +13,7 @@ from agents.lifecycle import LifecyclePorts
 from agents.review import ReviewPorts
 from agents.triage import TriagePorts
 from models.deliveries import Delivery, DeliveryKind, Provider
+from models.heartbeats import Watched
 from models.policy import Policy
 from models.records import Outgoing, Record
 from models.state import Incident
@@ -114,6 +115,9 @@ class MemoryReads:
 
     async def figures(self) -> Figures:
         return Figures(open_incidents=Counter(one.severity for one in self._all() if one.is_open))
+
+    async def heartbeats(self) -> Sequence[Watched]:
+        return [row for _, row in sorted(self._answer(self._store.heartbeats.rows).items())]
 
     async def enqueue(self, delivery: Delivery) -> None:
         self._answer(self._store.outbox).append(Sent(delivery))
