@@ -21,7 +21,7 @@ from models.events import (
     ReclassificationPlanned,
     SeverityChanged,
 )
-from models.flapping_events import CalmBroken, FlappingBegan, ResolutionHeld
+from models.flapping_events import FlappingEvent
 from models.oncall.within import said
 from models.policy import Policy
 from models.severity import Priority, Severity, describe
@@ -85,8 +85,8 @@ def about_kind(name: str, policy: Policy) -> Iterator[str]:
 
 def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901 (one arm per event is the point)
     level = policy.classification.level_name
-    if isinstance(event, CorrelationEvent):
-        yield correlation_words.said(event)
+    if isinstance(event, CorrelationEvent | FlappingEvent):
+        yield flapping.words(event) if isinstance(event, FlappingEvent) else correlation_words.said(event)
         return
     match event:
         case IncidentOpened(severity=severity, priority=priority):
@@ -110,8 +110,6 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield escalation_words.passed_over(event)
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
-        case FlappingBegan() | ResolutionHeld() | CalmBroken():
-            yield flapping.words(event)
         case Acknowledged(by=by, via=via):
             yield f"acknowledged by {by} ({via})"
         case RoleAssigned(role=role, person=person, by=by):

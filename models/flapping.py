@@ -1,7 +1,8 @@
 """Alerts that come and go: an incident that was reopened too often stays open until its alerts have been calm for a
 while, so that nobody is paged for every turn. Pure; docs/decisions/0036.
 
-What is held has a deadline, so nothing is forgotten; a severity that is worse than before, and people, go first.
+What is held has a deadline, so nothing is forgotten; a severity that is worse than before, and people, go first. What
+is attached to another incident pages nobody, and so is never held: it would page once that one is over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
+from models import correlation
 from models.deadlines import CALM
 from models.deliveries import DeliveryKind, Message
 from models.events import AlertsJoined, Event, GroupTruncated, IncidentReopened, IncidentResolved
@@ -24,7 +26,7 @@ _TOCSIN = "tocsin"
 
 def all_resolved(incident: Incident, policy: Policy, now: datetime) -> Event:
     """No alert of an open incident fires any more: it is over, or held where it flaps."""
-    if incident.flaps.since is not None and policy.flapping is not None:
+    if incident.flaps.since is not None and policy.flapping is not None and incident.parent is None:
         return ResolutionHeld(calm_due=now + policy.flapping.calm)
     return resolution(incident, _TOCSIN, "alertmanager", "every alert has resolved", policy, now)
 
@@ -35,7 +37,8 @@ def followed(incident: Incident | None, events: Sequence[Event], policy: Policy,
         return []
     found: list[Event] = []
     joined = any(_fires(event) for event in events)
-    if joined and any(isinstance(event, IncidentReopened) for event in events):
+    reopened = joined and any(isinstance(event, IncidentReopened) for event in events)
+    if reopened and not correlation.is_attached(incident, events):
         rules = policy.flapping
         lately = [at for at in (*incident.flaps.reopened, now) if now - at <= rules.within]
         if len(lately) >= rules.reopens:

@@ -153,6 +153,31 @@ def test_a_policy_without_it_pages_for_every_turn() -> None:
     assert "flapping_began" not in world.log
 
 
+def test_what_is_attached_to_another_is_not_held_and_so_never_pages_for_what_is_over() -> None:
+    catalogue = "services: {database: {tier: 1}, checkout: {dependencies: [database]}}"
+    world = World(DEFAULT.replace("services: {}", catalogue))
+    world.alert("DatabaseDown", group="db", labels={"service": "database"})
+    for _ in range(4):
+        world.alert(labels={"severity": "page"})
+        world.alert(labels={"severity": "page"}, status="resolved")
+        assert world.about("checkout").status == "resolved"
+        world.advance(minutes=1)
+    assert "flapping_began" not in [entry.event.kind for _, entry in world.store.log]
+    assert world.pages == ["primary"]
+
+
+def test_what_flaps_and_is_merged_still_ends_with_its_calm() -> None:
+    world = flapping()
+    world.alert(status="resolved")
+    world.advance(minutes=1)
+    world.alert("DatabaseDown", group="db", labels={"service": "database"})
+    world.merge("checkout", "database")
+    world.alert(started=world.now)
+    assert "calm" not in world.about("checkout").deadlines
+    world.alert(status="resolved")
+    assert world.about("checkout").status == "resolved"
+
+
 def test_it_is_explained() -> None:
     world = flapping()
     world.alert(status="resolved")
