@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents import heartbeats
 from models.deliveries import DeliveryKind, Provider
@@ -299,6 +301,46 @@ def test_its_severity_and_tier_are_the_policys() -> None:
     world.passes(minutes=3)
     assert (world.incident.severity, world.incident.priority) == (Severity.SEV3, Priority.P3)
     assert world.pages == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["beats", "is silent", "we are deaf", "we are down"]), st.integers(1, 8)),
+        min_size=3,
+        max_size=14,
+    )
+)
+def test_a_silence_is_open_when_and_only_when_there_is_one_that_we_could_hear(story: list[tuple[str, int]]) -> None:
+    world = Watch(f"{WITHOUT}\nheartbeats: [{{name: watchdog, within: 5m}}]\n")
+    world.beat()
+    world.look()
+    beaten_at = hearing_since = world.now
+    for what, minutes in story:
+        if what == "we are down":
+            world.now += timedelta(minutes=minutes)
+            hearing_since = world.now
+        world.store.heartbeats.deaf = what == "we are deaf"
+        for _ in range(minutes * 6):
+            world.advance(seconds=10)
+            if what == "beats":
+                world.beat()
+                beaten_at = world.now
+            world.look()
+        if what == "we are deaf":
+            world.store.heartbeats.deaf = False
+            world.look()
+            hearing_since = world.now
+        silences = [one for one in world.silences if one.is_open]
+        silent, heard_nothing = world.now - beaten_at, world.now - max(beaten_at, hearing_since)
+        assert len(silences) <= 1
+        assert not (what == "beats" and silences)
+        assert silences or heard_nothing <= timedelta(minutes=6, seconds=10)
+        assert not silences or silent > timedelta(minutes=5)
+    told = [entry for _, entry in world.store.log if entry.event.kind == "alerts_joined"]
+    assert len(told) == sum(
+        entry.event.kind in {"incident_opened", "incident_reopened"} for _, entry in world.store.log
+    )
 
 
 @pytest.mark.parametrize(

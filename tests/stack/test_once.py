@@ -57,9 +57,11 @@ def test_a_real_alertmanager_delivers_resolves_and_comes_back(stack: Stack, aler
     service = new_service("real")
     labels = {"alertname": "HighErrorRate", "service": service, "severity": "page"}
     peer = alertmanager(Receiver(f"{stack.url}/webhooks/alertmanager", token=SENDER_TOKEN))
+    peer.fire(alertname="Watchdog", severity="none")
     peer.fire(**labels)
     incident = stack.incident_of(service)
     eventually(lambda: stack.providers.paged(incident["id"]))
+    eventually(lambda: [beat["state"] for beat in stack.get("/api/v1/heartbeats")] == ["beating"])
 
     peer.stop()
     peer.start()
