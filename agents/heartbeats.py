@@ -61,7 +61,7 @@ async def look(ports: HeartbeatPorts) -> None:
     gone = [one for one, verdict in verdicts if verdict == "forgotten"]
     back = [one for one, verdict in verdicts if verdict == "back"]
     missing = [one for one, verdict in verdicts if verdict == "missing"]
-    untold = [one for one, verdict in verdicts if verdict == "as before" and one.missing_at and not one.told_at]
+    untold = [one for one, verdict in verdicts if verdict == "to be told"]
     if over := [one for one in (*gone, *back) if one.missing_at is not None]:
         await _publish([ending(one, now, ports.policy, ports.policy_version) for one in over], ports)
     if back:

@@ -36,7 +36,7 @@ def incident_key(labels: Labels, policy: Policy) -> str:
     or the name of the grouping that matches, and its parts.
     """
     for grouping in policy.groupings:
-        if _matched(grouping.when, labels):
+        if matching(grouping.when, labels):
             return "/".join((grouping.name, *(_part(_first(labels, names)) for names in grouping.by)))
     return "/".join(_part(_first(labels, names)) for names in policy.incident_key)
 

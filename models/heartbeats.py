@@ -61,7 +61,9 @@ class Watched:
         return f"tocsin/heartbeat/{quote(self.sender, safe='')}/{self.name}"
 
 
-Verdict = Literal["forgotten", "missing", "back", "as before"]
+TELL_AGAIN = timedelta(hours=1)
+"""A silence that lasts is told again, as Prometheus repeats its alerts, so that its incident does not grow stale."""
+Verdict = Literal["forgotten", "missing", "back", "to be told", "as before"]
 
 
 def beats_of(group: AlertGroup, policy: Policy) -> tuple[AlertGroup, tuple[Beat, ...]]:
@@ -122,16 +124,20 @@ def judged(watched: Watched, policy: Policy, now: datetime) -> Verdict:
         return "forgotten"
     if watched.missing_at is None:
         return "missing" if now > due_at(watched, rule) + UNDER_WAY else "as before"
-    heard = watched.heard_at is not None and now <= watched.heard_at + rule.within
-    return "back" if heard else "as before"
+    if watched.heard_at is not None and now <= watched.heard_at + rule.within:
+        return "back"
+    untold = watched.told_at is None or now - watched.told_at >= TELL_AGAIN
+    return "to be told" if untold else "as before"
 
 
 def silence(watched: Watched, policy: Policy, version: str) -> AlertsReported:
-    """The signal that opens the incident: always the same for the same silence."""
+    """The signal that opens the incident, or reminds it: always the same until it was noted as told."""
     rule = rule_for(watched, policy)
     assert rule is not None, "of a heartbeat that the policy knows"
     assert watched.missing_at is not None, "of one that is missing"
-    signal = reported(_trouble(watched, rule), _silence_id(watched), watched.missing_at, policy, version)
+    told = _silence_id(watched)
+    signal_id = uuid.uuid5(told, watched.told_at.isoformat()) if watched.told_at else told
+    signal = reported(_trouble(watched, rule), signal_id, watched.missing_at, policy, version)
     priority = policy.priority(rule.severity, rule.tier)
     why = f"a sender that is silent cannot report anything else: {rule.severity} by heartbeat {rule.name}"
     matrix = f"{rule.severity} on a tier {rule.tier.value} service is {priority}"

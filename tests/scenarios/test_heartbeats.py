@@ -234,6 +234,18 @@ def test_what_the_policy_no_longer_waits_for_is_over(policy: str) -> None:
     assert ("prometheus", "watchdog") not in world.store.heartbeats.rows
 
 
+def test_a_silence_that_lasts_does_not_grow_stale() -> None:
+    world = Watch(ANYBODY.replace("stale_after: 24h", "stale_after: 2h\nwhen_stale: resolve"))
+    world.beat()
+    world.passes(hours=5)
+    assert [one.status for one in world.silences] == ["triggered"]
+    assert world.log.count("alerts_joined") == 1
+    assert world.log.count("alerts_seen") == 4
+    world.resolve()
+    world.passes(hours=3)
+    assert [one.status for one in world.silences] == ["resolved"], "a person's word stands"
+
+
 def test_a_person_may_resolve_it_and_the_next_silence_pages_again() -> None:
     world = Watch()
     world.beat()
