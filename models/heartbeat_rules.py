@@ -11,7 +11,7 @@ from models.policy_fields import Duration, Name, Section, Slug, When
 from models.severity import ServiceTier, Severity
 
 
-def _opens(severity: Severity) -> Severity:
+def _opens(severity: Severity | None) -> Severity | None:
     if severity is Severity.INFO:
         message = "INFO opens no incident, so nobody would hear of it; name SEV1 to SEV4"
         raise ValueError(message)
@@ -26,7 +26,8 @@ class HeartbeatRule(Section):
     senders: frozenset[Name] = frozenset()
     """Who is expected to send it, from the first start on; left out, whoever has sent it once."""
     within: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(minutes=15)
-    severity: Annotated[Severity, AfterValidator(_opens)] = Severity.SEV2
+    severity: Annotated[Severity | None, AfterValidator(_opens)] = None
+    """Left out, SEV2 where that pages, else SEV1."""
     tier: ServiceTier = ServiceTier.ONE
 
 

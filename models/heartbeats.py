@@ -18,7 +18,7 @@ from models.classification import matching
 from models.heartbeat_rules import HeartbeatRule
 from models.ourselves import Trouble, reported
 from models.policy import Policy
-from models.severity import Classification, describe
+from models.severity import Classification, Priority, Severity, describe
 from models.signals import AlertsReported
 
 UNDER_WAY = timedelta(minutes=1)
@@ -130,6 +130,15 @@ def judged(watched: Watched, policy: Policy, now: datetime) -> Verdict:
     return "to be told" if untold else "as before"
 
 
+def judged_as(rule: HeartbeatRule, policy: Policy) -> tuple[Severity, Priority]:
+    """How bad a silence is; where the policy does not say so, bad enough to page."""
+    severity = rule.severity or Severity.SEV2
+    priority = policy.priority(severity, rule.tier)
+    if rule.severity is None and not policy.pages(priority):
+        return Severity.SEV1, policy.priority(Severity.SEV1, rule.tier)
+    return severity, priority
+
+
 def silence(watched: Watched, policy: Policy, version: str) -> AlertsReported:
     """The signal that opens the incident, or reminds it: always the same until it was noted as told."""
     rule = rule_for(watched, policy)
@@ -138,13 +147,11 @@ def silence(watched: Watched, policy: Policy, version: str) -> AlertsReported:
     told = _silence_id(watched)
     signal_id = uuid.uuid5(told, watched.told_at.isoformat()) if watched.told_at else told
     signal = reported(_trouble(watched, rule), signal_id, watched.missing_at, policy, version)
-    priority = policy.priority(rule.severity, rule.tier)
-    why = f"a sender that is silent cannot report anything else: {rule.severity} by heartbeat {rule.name}"
-    matrix = f"{rule.severity} on a tier {rule.tier.value} service is {priority}"
+    severity, priority = judged_as(rule, policy)
+    why = f"a sender that is silent cannot report anything else: {severity} by heartbeat {rule.name}"
+    matrix = f"{severity} on a tier {rule.tier.value} service is {priority}"
     alerts = tuple(replace(alert, starts_at=watched.since) for alert in signal.alerts)
-    return replace(
-        signal, alerts=alerts, classification=Classification(rule.severity, priority, rule.tier, (why, matrix))
-    )
+    return replace(signal, alerts=alerts, classification=Classification(severity, priority, rule.tier, (why, matrix)))
 
 
 def ending(watched: Watched, at: datetime, policy: Policy, version: str) -> AlertsReported:

@@ -12,6 +12,7 @@ from itertools import product
 
 from models.classification_rules import RateRule
 from models.escalation_rules import DEFAULT
+from models.heartbeats import judged_as
 from models.policy import Policy
 from models.policy_fields import EMAIL_ADDRESS
 from models.rates import families, percent
@@ -134,11 +135,9 @@ def _escalation(policy: Policy) -> Iterator[Finding]:
 
 def _heartbeats(policy: Policy) -> Iterator[Finding]:
     for place, rule in enumerate(policy.heartbeats):
-        priority = policy.priority(rule.severity, rule.tier)
+        severity, priority = judged_as(rule, policy)
         if not policy.pages(priority):
-            what = (
-                f"{rule.severity} on tier {rule.tier.value} is {priority}: nobody is paged when the sender falls silent"
-            )
+            what = f"{severity} on tier {rule.tier.value} is {priority}: nobody is paged when the sender falls silent"
             yield Finding(("heartbeats", place), what, fault=False)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agents import heartbeats
 from models.deliveries import DeliveryKind, Provider
 from models.heartbeats import Watched
-from models.policy_file import PolicyError, parse_policy
+from models.policy_file import PolicyError, parse_policy, shipped_policy
 from models.records import Outgoing
 from models.severity import Priority, Severity
 from models.state import Incident
@@ -313,6 +313,14 @@ def test_its_severity_and_tier_are_the_policys() -> None:
     world.passes(minutes=3)
     assert (world.incident.severity, world.incident.priority) == (Severity.SEV3, Priority.P3)
     assert world.pages == []
+
+
+def test_where_the_policy_does_not_say_how_bad_it_is_it_pages() -> None:
+    """By document A a SEV2 is mailed, and a SEV1 is paged."""
+    world = Watch(f"{shipped_policy('sre-guide')}\nheartbeats: [{{name: watchdog}}]\n")
+    world.beat()
+    world.passes(minutes=17)
+    assert (world.incident.severity, len(world.pages)) == (Severity.SEV1, 1)
 
 
 @settings(max_examples=40, deadline=None)
