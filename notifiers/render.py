@@ -67,7 +67,9 @@ class TemplateFault(ValueError):
     """These facts cannot be told: one that the template needs is missing. The message says which."""
 
 
-def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind | None = None) -> Payload:
+def slack_message(
+    delivery: Delivery, receipts: Receipts, template: DeliveryKind | None = None, *, buttons: bool = False
+) -> Payload:
     """`text` and `blocks` of a Slack message; `template` where it is not the delivery's own kind (a refresh)."""
     return _object(
         slack_templates(),
@@ -75,6 +77,7 @@ def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind
         incident=delivery.incident,
         message=delivery.message,
         channel=receipts.get("channel"),
+        buttons=buttons,
     )
 
 

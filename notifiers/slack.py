@@ -37,7 +37,8 @@ _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thre
 class SlackNotifier:
     """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle.
 
-    One request may take `timeout`, one attempt with all its looking three times that.
+    One request may take `timeout`, one attempt with all its looking three times that. `buttons` says that
+    somebody hears them pressed.
     """
 
     provider = Provider.SLACK
@@ -50,7 +51,9 @@ class SlackNotifier:
         api_url: str = API_URL,
         tls: ssl.SSLContext | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        buttons: bool = False,
     ) -> None:
+        self._buttons = buttons
         self._api = SlackApi(token, api_url, tls, timeout)
         self._attempt_within = 3 * timeout
 
@@ -113,7 +116,7 @@ class SlackNotifier:
 
     async def _post(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         place = slack_place(delivery, receipts)
-        message = slack_message(delivery, receipts)
+        message = slack_message(delivery, receipts, buttons=self._buttons)
         since = delivery.incident.at - _LOOK_BACK if delivery.incident else None
         posted = await self._api.find(place, delivery.id, since) if read_back else None
         how = "was there already" if posted else "posted"
@@ -129,7 +132,7 @@ class SlackNotifier:
             channel, ts = receipts.get(f"{prefix}_channel"), receipts.get(f"{prefix}_ts")
             if not channel or not ts:
                 continue
-            message: Payload = slack_message(delivery, receipts, template=kind)
+            message: Payload = slack_message(delivery, receipts, template=kind, buttons=self._buttons)
             try:
                 await self._api.update(channel, ts, message)
             except Failed as failed:

@@ -16,6 +16,7 @@ from typing import Final
 from models.store.connection import Database
 from models.store.errors import StoreError
 from models.store.store import Store
+from notifiers.slack_replies import SlackReplies
 from streams.clock import utc_now
 from streams.heartbeat import beat, keep_beating, watchdog
 from streams.loops import nap, repeat
@@ -57,6 +58,7 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
         recording=recording,
         clock=utc_now,
         findings=watch.count,
+        slack_reply=SlackReplies(settings.slack_api_url, trusted(settings.ca_file)).reply,
     )
     try:
         async with asyncio.TaskGroup() as tasks:

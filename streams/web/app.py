@@ -17,6 +17,7 @@ from streams.web import (
     health,
     metrics,
     pagerduty,
+    slack,
     status_page,
 )
 from streams.web.auth import DEFAULT_SENDER, Doors
@@ -52,7 +53,18 @@ def build(ports: WebPorts) -> Edge:
     app.state.api_doors = Doors({"api": settings.api_token} if settings.api_token else {}, "TOCSIN_API_TOKEN", "api")
     app.state.public_page = status_page.PublicPage(ports)
     errors.install(app)
-    for part in (api, api_coordination, api_correlation, api_operations, pagerduty, status_page, health, metrics, docs):
+    for part in (
+        api,
+        api_coordination,
+        api_correlation,
+        api_operations,
+        pagerduty,
+        slack,
+        status_page,
+        health,
+        metrics,
+        docs,
+    ):
         app.include_router(part.router)
     doors = Doors(settings.webhook_tokens, "TOCSIN_WEBHOOK_TOKENS", DEFAULT_SENDER)
     return Edge(Receiver(ports, doors, web_metrics), app, web_metrics)

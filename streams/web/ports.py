@@ -57,6 +57,10 @@ class Reads(Protocol):
     async def figures(self) -> Figures: ...
 
 
+async def _nobody(response_url: str, text: str) -> None:
+    """Slack is not answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebPorts:
     """Everything that the HTTP side is built from."""
@@ -77,3 +81,5 @@ class WebPorts:
     """Seconds, for how old an answer is."""
     findings: Callable[[], int | None] = lambda: None
     """How many broken promises are known; None while nobody has looked."""
+    slack_reply: Callable[[str, str], Awaitable[None]] = _nobody
+    """Tells, by a response_url, whoever pressed a button in Slack."""

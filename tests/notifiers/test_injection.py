@@ -74,7 +74,7 @@ def strings(value: Any) -> list[str]:
 @given(facts=hostile_facts, message=hostile_messages)
 def test_slack_shows_and_never_obeys(kind: DeliveryKind, facts: IncidentFacts, message: Message) -> None:
     told = delivery(kind, facts, message=message if kind in TEXTUAL else None)
-    payload = slack_message(told, {"channel": "C0OWN"})
+    payload = slack_message(told, {"channel": "C0OWN"}, buttons=True)
     call = {
         "channel": "#incidents",
         "metadata": {"event_type": "tocsin_delivery", "event_payload": {"delivery_id": "x"}},

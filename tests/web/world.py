@@ -143,6 +143,7 @@ class World:
         self.store = MemoryStore(self.now)
         self.reads = MemoryReads(self.store)
         self.published: list[Outgoing] = []
+        self.replies: list[tuple[str, str]] = []
         self.asleep = False
         self.broken: Callable[[], Any] | None = None
         self.policy = policy_in_force(settings)
@@ -183,6 +184,9 @@ class World:
         if self.broken is not None:
             await self.broken()
 
+    async def reply(self, response_url: str, text: str) -> None:
+        self.replies.append((response_url, text))
+
     def records(self, topic: str) -> list[Outgoing]:
         return [record for record in self.published if record.topic == topic]
 
@@ -202,6 +206,7 @@ class World:
             recording=recording,
             clock=self.now,
             monotonic=self.monotonic,
+            slack_reply=self.reply,
         )
 
 
