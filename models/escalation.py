@@ -28,11 +28,13 @@ from models.oncall.business import wake_at
 from models.page import Recipient
 from models.policy import Policy
 from models.severity import Severity
-from models.signals import DeliveryReported
+from models.signals import DeliveryReported, EscalateRequested
 from models.state import Incident, evolve
 
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""
+_ONE_PRESS = timedelta(seconds=1)
+"""Who presses so soon after another has not seen what the other did."""
 
 TOCSIN = "tocsin"
 """Who did it when no person did."""
@@ -125,11 +127,14 @@ def next_level(incident: Incident, reason: PageReason, policy: Policy, now: date
     return page(incident, step, Cause(reason), policy, now)
 
 
-def escalated(incident: Incident, level: str | None, by: str, policy: Policy, now: datetime) -> list[Event]:
-    """A person pages the named level, or the next one; its clock starts anew. An unknown level decides to nothing."""
+def escalated(incident: Incident, asked: EscalateRequested, policy: Policy, now: datetime) -> list[Event]:
+    """A person pages the named level, or the next one; its clock starts anew. Nothing follows from an unknown level,
+    nor from what was asked before the page that is the last one now: that page is the answer.
+    """
     chain = policy.chain(incident.service)
     names = [known.name for known in chain.levels]
-    if level is not None and level not in names:
+    level = asked.level
+    if _is_answered(incident, asked) or (level is not None and level not in names):
         return []
     if level is not None:
         step = names.index(level)
@@ -137,7 +142,15 @@ def escalated(incident: Incident, level: str | None, by: str, policy: Policy, no
         step = (incident.step + 1) % (len(names) * chain.rounds)
     else:
         step = 0
-    return page(incident, step, Cause("escalated", by), policy, now)
+    return page(incident, step, Cause("escalated", asked.by), policy, now)
+
+
+def _is_answered(incident: Incident, asked: EscalateRequested) -> bool:
+    if asked.asked_at is None or incident.paged_at is None:
+        return False
+    if incident.escalated_at is not None and asked.level in {None, incident.pages[-1].level}:
+        return asked.asked_at < max(incident.paged_at, incident.escalated_at + _ONE_PRESS)
+    return asked.asked_at < incident.paged_at
 
 
 def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)

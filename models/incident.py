@@ -156,8 +156,8 @@ def _command(  # noqa: PLR0911 (one arm per command is the point)
         case AcknowledgeRequested(by=by, via=via):
             due = escalation.expires_due(incident, policy, now)
             return [Acknowledged(by=by, via=via, expires_due=due)] if incident.status == "triggered" else []
-        case EscalateRequested(by=by, level=level):
-            return escalation.escalated(incident, level, by, policy, now)
+        case EscalateRequested():
+            return escalation.escalated(incident, signal, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
             firing = {fingerprint: incident.alerts.states[fingerprint] for fingerprint in incident.firing}
             muted = {fingerprint: MutedAlert(it.starts_at, it.group) for fingerprint, it in firing.items()}

@@ -102,6 +102,8 @@ class EscalateRequested(Command):
 
     kind: Literal["escalate_requested"] = "escalate_requested"
     level: str | None = None
+    asked_at: datetime | None = None
+    """By the database's clock, as the page is that may have answered it already; None in records of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

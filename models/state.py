@@ -106,6 +106,10 @@ class Incident:
     held_step: int = 0
     """The place whose page waits for business hours, when one does."""
     pages: tuple[Page, ...] = ()
+    paged_at: datetime | None = None
+    """When a level was paged last."""
+    escalated_at: datetime | None = None
+    """When a person had a level paged last."""
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
@@ -222,7 +226,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             planned = replace(incident, pending=pending)
             return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)
         case LevelPaged():
-            return _paged(incident, event)
+            return _paged(incident, event, at)
         case PageReceived(ordinal=ordinal, acknowledge_due=due):
             received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
             return received if due is None else _arm(received, ACKNOWLEDGE, due)
@@ -290,7 +294,7 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
     return _arm(known, STALE, event.stale_due)
 
 
-def _paged(incident: Incident, event: LevelPaged) -> Incident:
+def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
     paged = replace(
         incident,
         status="triggered",
@@ -298,6 +302,8 @@ def _paged(incident: Incident, event: LevelPaged) -> Incident:
         acknowledged_at=None,
         step=event.step,
         pages=(*incident.pages, *event.pages),
+        paged_at=at,
+        escalated_at=at if event.reason == "escalated" else incident.escalated_at,
     )
     return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
 

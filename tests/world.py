@@ -146,8 +146,9 @@ class World:
     def acknowledge(self, by: str = "ana") -> None:
         self._command(AcknowledgeRequested, by=by)
 
-    def escalate(self, level: str | None = None, by: str = "ana") -> None:
-        self._command(EscalateRequested, by=by, level=level)
+    def escalate(self, level: str | None = None, by: str = "ana", ago: timedelta = timedelta(0)) -> None:
+        """`ago` is how long the command has waited."""
+        self._command(EscalateRequested, by=by, level=level, asked_at=self.now - ago)
 
     def resolve(self, by: str = "ana", note: str = "fixed", service: str | None = None) -> None:
         self._command(ResolveRequested, self.about(service) if service else None, by=by, note=note)

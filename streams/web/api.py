@@ -161,11 +161,13 @@ class Order:
     def __init__(self, incident: TheIncident, told: Told, ports: Ports, giver: Giver) -> None:
         self.incident, self.told, self.ports, self.giver = incident, told, ports, giver
 
-    async def give(self, kind: Callable[..., Signal], asked: requests.Command) -> api.CommandAnswer | Response:
-        """What it led to, or that it is kept."""
+    async def give(
+        self, kind: Callable[..., Signal], asked: requests.Command, **more: object
+    ) -> api.CommandAnswer | Response:
+        """What it led to, or that it is kept. `more` are fields that nobody sends."""
         about = self.incident
         return await self.given(
-            kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked))
+            kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked), **more)
         )
 
     async def given(self, signal: Signal) -> api.CommandAnswer | Response:
@@ -184,7 +186,7 @@ async def acknowledge(order: TheOrder, asked: requests.Command | None = None) ->
 
 @router.post("/incidents/{number}/escalate", response_model=api.CommandAnswer, responses=LATER)
 async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> api.CommandAnswer | Response:
-    """Pages the next level, or the named one, now."""
+    """Pages the next level, or the named one, now; nothing where another has done so in the same moment."""
     asked = asked or requests.Escalate()
     policy = await order.ports.policies.of(order.incident.policy_version)
     names = [level.name for level in policy.chain(order.incident.service).levels]
@@ -192,7 +194,7 @@ async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> a
         raise Problem(
             422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."
         )
-    return await order.give(EscalateRequested, asked)
+    return await order.give(EscalateRequested, asked, asked_at=await order.ports.reads.now())
 
 
 @router.post("/incidents/{number}/resolve", response_model=api.CommandAnswer, responses=LATER)

@@ -12,6 +12,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, assert_never
 from urllib.parse import parse_qs
 
@@ -148,7 +149,7 @@ async def _hand_on(press: _Press, ports: WebPorts, commands: Commands) -> Respon
         unknown = JSONResponse({"ignored": "no incident of ours"})
         unknown.background = BackgroundTask(ports.slack_reply, press.response_url, _UNKNOWN)
         return unknown
-    signal = _COMMANDS[press.action](press, incident)
+    signal = _COMMANDS[press.action](press, incident, await ports.reads.now())
     await commands.publish([Outgoing(topics.SIGNALS, signal.key.encode(), encode_signal(signal))])
     log.info("Slack: %s of %s by a person", signal.kind, incident.number)
     answer = JSONResponse({"signal_id": str(signal.id)})
@@ -156,20 +157,22 @@ async def _hand_on(press: _Press, ports: WebPorts, commands: Commands) -> Respon
     return answer
 
 
-def _acknowledge(press: _Press, incident: Incident) -> Signal:
+def _acknowledge(press: _Press, incident: Incident, _: datetime) -> Signal:
     return AcknowledgeRequested(id=press.id, key=incident.key, incident_id=incident.id, by=press.by, via="slack")
 
 
-def _escalate(press: _Press, incident: Incident) -> Signal:
-    return EscalateRequested(id=press.id, key=incident.key, incident_id=incident.id, by=press.by, via="slack")
+def _escalate(press: _Press, incident: Incident, now: datetime) -> Signal:
+    return EscalateRequested(
+        id=press.id, key=incident.key, incident_id=incident.id, by=press.by, via="slack", asked_at=now
+    )
 
 
-def _resolve(press: _Press, incident: Incident) -> Signal:
+def _resolve(press: _Press, incident: Incident, _: datetime) -> Signal:
     note = f"Resolved in Slack by {press.by}."
     return ResolveRequested(id=press.id, key=incident.key, incident_id=incident.id, by=press.by, via="slack", note=note)
 
 
-_COMMANDS: Final[Mapping[str, Callable[[_Press, Incident], Signal]]] = {
+_COMMANDS: Final[Mapping[str, Callable[[_Press, Incident, datetime], Signal]]] = {
     "tocsin_acknowledge": _acknowledge,
     "tocsin_escalate": _escalate,
     "tocsin_resolve": _resolve,

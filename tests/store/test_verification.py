@@ -300,6 +300,13 @@ async def test_a_state_that_is_not_its_logs(shop: Shop) -> None:
     assert await shop.damage("UPDATE incident SET state = '{}'") == ["state-differs"]
 
 
+async def test_what_an_older_version_did_not_keep_is_no_difference(shop: Shop) -> None:
+    await shop.alert()
+    await shop.send()
+    await shop.desk.rows("UPDATE incident SET state = (state::jsonb - 'paged_at' - 'escalated_at')::json")
+    assert await shop.found() == []
+
+
 async def test_pages_that_are_not_there(shop: Shop) -> None:
     await shop.alert()
     assert await shop.damage("UPDATE delivery SET status = 'cancelled', ended_at = now() WHERE kind = 'page'") == [
