@@ -11,12 +11,15 @@ from typing import Protocol
 
 from agents.ports import PolicyBook
 from models.deliveries import Delivery, Provider
+from models.policy import Policy
 from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
 from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from streams.calendars import Fetched
 from streams.clock import Clock
+from streams.rota import ReadCalendars
 from streams.settings import PolicyInForce, Settings
 
 
@@ -57,6 +60,10 @@ class Reads(Protocol):
     async def figures(self) -> Figures: ...
 
 
+async def _no_calendars(_: Policy) -> Mapping[str, Fetched]:
+    return {}
+
+
 async def _nobody(response_url: str, text: str) -> None:
     """Slack is not answered."""
 
@@ -81,5 +88,7 @@ class WebPorts:
     """Seconds, for how old an answer is."""
     findings: Callable[[], int | None] = lambda: None
     """How many broken promises are known; None while nobody has looked."""
+    calendars: ReadCalendars = _no_calendars
+    """Of schedules that are kept elsewhere."""
     slack_reply: Callable[[str, str], Awaitable[None]] = _nobody
     """Tells, by a response_url, whoever pressed a button in Slack."""

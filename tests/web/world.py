@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,12 +21,19 @@ from models.step import Logged
 from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
 from notifiers.render import publication
 from streams import topics
+from streams.calendars import Fetched
 from streams.clock import utc_now
+from streams.rota import ReadCalendars
 from streams.settings import Settings, policy_in_force
 from streams.web.ports import WebPorts
 from tests.memory import MemoryStore, Sent
 
 _T = TypeVar("_T")
+
+
+async def no_calendars(_: Policy) -> Mapping[str, Fetched]:
+    """No schedule is kept elsewhere."""
+    return {}
 
 
 class MemoryReads:
@@ -144,6 +151,7 @@ class World:
         self.reads = MemoryReads(self.store)
         self.published: list[Outgoing] = []
         self.replies: list[tuple[str, str]] = []
+        self.calendars: ReadCalendars = no_calendars
         self.asleep = False
         self.broken: Callable[[], Any] | None = None
         self.policy = policy_in_force(settings)
@@ -207,6 +215,7 @@ class World:
             clock=self.now,
             monotonic=self.monotonic,
             slack_reply=self.reply,
+            calendars=self.calendars,
         )
 
 
