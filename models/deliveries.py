@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from models.oncall.handoff import HandoffNote
 from models.severity import Priority, Severity
 
 
@@ -63,6 +64,9 @@ class DeliveryKind(StrEnum):
     """Open the incident's ticket. POLICY 19."""
     TICKET_UPDATE = "ticket_update"
     TICKET_RESOLUTION = "ticket_resolution"
+    HANDOFF = "handoff"
+    """Other people are on call from now on. POLICY 11."""
+    EMAIL_HANDOFF = "email_handoff"
 
 
 PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
@@ -82,6 +86,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.PAGE_FALLBACK,
             DeliveryKind.REMINDER,
             DeliveryKind.MENTION,
+            DeliveryKind.HANDOFF,
         ),
         Provider.SLACK,
     ),
@@ -91,6 +96,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.EMAIL_NOTICE,
             DeliveryKind.EMAIL_UPDATE,
             DeliveryKind.EMAIL_RESOLUTION,
+            DeliveryKind.EMAIL_HANDOFF,
         ),
         Provider.EMAIL,
     ),
@@ -206,6 +212,7 @@ class Delivery:
     incident: IncidentFacts | None = None
     page: PageFacts | None = None
     message: Message | None = None
+    handoff: HandoffNote | None = None
 
     @property
     def provider(self) -> Provider:

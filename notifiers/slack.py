@@ -27,8 +27,8 @@ from notifiers.slack_api import API_URL, SlackApi
 from notifiers.slack_faults import Failed, scope_is_no_outage
 
 _K = DeliveryKind
-_NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER}
-_NEEDS_MESSAGE = {_K.NOTICE, _K.STATUS_UPDATE, _K.RESOLUTION, _K.PAGE_FALLBACK, _K.REMINDER, _K.MENTION}
+_NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER, _K.HANDOFF}
+_NEEDS_MESSAGE = {_K.NOTICE, _K.STATUS_UPDATE, _K.RESOLUTION, _K.PAGE_FALLBACK, _K.REMINDER, _K.MENTION, _K.HANDOFF}
 _LOOK_BACK = timedelta(minutes=10)
 """How far clocks may differ between us and Slack when a message is looked for."""
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
@@ -153,6 +153,8 @@ def _lacking(delivery: Delivery) -> str | None:
         return "place in Slack"
     if delivery.incident is None and delivery.kind in _NEEDS_INCIDENT:
         return "incident"
+    if delivery.kind is _K.HANDOFF and delivery.handoff is None:
+        return "note"
     return "message" if delivery.message is None and delivery.kind in _NEEDS_MESSAGE else None
 
 

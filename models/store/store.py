@@ -11,6 +11,7 @@ from models.store.connection import Database
 from models.store.deadlines import Ledger
 from models.store.errors import StoreError
 from models.store.feed import EventLog
+from models.store.handoffs import Handoffs
 from models.store.outbox import Outbox
 from models.store.queries import Queries
 from models.store.retention import Retention
@@ -51,6 +52,7 @@ class Store:
         self.reads = Queries(database)
         self.retention = Retention(database)
         self.evidence = Evidence(database)
+        self.handoffs = Handoffs(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

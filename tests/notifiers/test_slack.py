@@ -183,3 +183,14 @@ async def test_a_reply_goes_to_slack_and_to_nobody_else(peer: Peer, caplog: pyte
 async def test_a_reply_that_does_not_get_through_is_only_said(caplog: pytest.LogCaptureFixture) -> None:
     await SlackReplies("http://127.0.0.1:1/api/", None).reply("http://127.0.0.1:1/a", "Done")
     assert "did not get through" in caplog.text
+
+
+async def test_a_handoff_mentions_by_id_who_has_one(slack: SlackNotifier, peer: Peer) -> None:
+    note = delivery(K.HANDOFF, incident=None, incident_id=None)
+    assert isinstance(await slack.send(note, {}, read_back=False), Delivered)
+    [message] = peer.messages
+    assert message["channel"] == "C0INCIDENTS"
+    assert message["text"] == "🔁 payments: <@U0BEN>, *cleo* on call now, *ana* before"
+    assert "INC-1 SEV1 checkout: Checkout fails (ana has it)" in str(message["blocks"])
+    bare = delivery(K.HANDOFF, incident=None, incident_id=None, handoff=None)
+    assert isinstance(await slack.send(bare, {}, read_back=False), Refused)
