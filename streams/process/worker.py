@@ -44,7 +44,7 @@ from streams.processes import Supervised
 from streams.producer import Producer
 from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
-from streams.recording import unheard
+from streams.recording import unheard, unpaged
 from streams.settings import Settings, policy_in_force
 from streams.trust import trusted
 
@@ -104,6 +104,8 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             stack.push_async_callback(notifier.close)
         for provider, why in unheard(reached.recording, policy.policy).items():
             log.warning("%s is recorded, not sent: %s", provider, why)
+        for line in unpaged(policy.policy, os.environ):
+            log.warning("%s", line)
         lookup: Lookup = nobody_to_ask
         if settings.prometheus_url:
             lookup = prometheus = Prometheus(settings.prometheus_url, trusted(settings.ca_file))

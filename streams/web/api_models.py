@@ -233,7 +233,11 @@ class PageTestAnswer(BaseModel):
     """`recording` is True when no provider is configured, so that nobody will be paged."""
 
     delivery_id: uuid.UUID
+    """Of the first of them."""
+    delivery_ids: list[uuid.UUID]
+    chain: str
     level: str
+    whom: list[str]
     recording: bool
 
 

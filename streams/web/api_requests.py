@@ -129,4 +129,6 @@ class CompletePostmortem(Command):
 class PageTest(Command):
     """A real page to a level, marked as a test."""
 
-    level: Name | None = Field(default=None, description="The first level of the policy when left out.")
+    level: Name | None = Field(default=None, description="The first level of the chain when left out.")
+    service: Name | None = Field(default=None, description="The chain of this service.")
+    chain: Name | None = Field(default=None, description="A name among the policy's escalations; else the default.")

@@ -14,7 +14,7 @@ from models.oncall.ical import read_calendar
 from models.policy import Policy
 from models.policy_file import shipped_policy
 from streams.calendars import Fetched, RecentCalendars
-from streams.settings import Settings
+from streams.settings import Settings, policy_in_force
 from streams.values import Bind
 from tests.cli.test_oncall import EXAMPLES
 from tests.streams.test_calendars import ical
@@ -115,3 +115,60 @@ async def test_a_calendar_is_read_once_a_minute_whoever_asks(world: World) -> No
     seconds += timedelta(minutes=1).total_seconds()
     await recent.of(world.policy.policy)
     assert len(asked) == 2
+
+
+PAGED = """escalations:
+  payments:
+    levels:
+      - {name: on-call, targets: [{schedule: database}]}
+      - {name: both, targets: [{person: maria}, {pagerduty: TOCSIN_NOC}]}
+      - {name: later, targets: [{person: jonas}]}
+"""
+
+
+@pytest.fixture
+def paging(world: World, tmp_path: Path) -> World:
+    """With a chain of people, which one service has."""
+    file = tmp_path / "policy.yaml"
+    text = file.read_text().replace("services: {}", "services: {checkout: {escalation: payments}, search: {}}")
+    file.write_text(text + PAGED)
+    world.policy = policy_in_force(world.settings)
+    return world
+
+
+@pytest.mark.parametrize("asked", [{"chain": "payments"}, {"service": "checkout"}])
+async def test_a_test_page_goes_to_everybody_of_a_level_of_a_chain(
+    paging: World, api: httpx.AsyncClient, asked: dict[str, str]
+) -> None:
+    answer = await api.post("/api/v1/pages/test", json={**asked, "level": "both"})
+    assert answer.status_code == 202, answer.text
+    told = answer.json()
+    assert (told["chain"], told["level"], told["whom"]) == ("payments", "both", ["maria", "TOCSIN_NOC"])
+    keys = [one.delivery.page.routing_key for one in paging.store.outbox if one.delivery.page]
+    assert keys == ["TOCSIN_PAGERDUTY_ROUTING_KEY_MARIA", "TOCSIN_NOC"]
+    assert [str(one.delivery.id) for one in paging.store.outbox] == told["delivery_ids"]
+    assert told["delivery_id"] == told["delivery_ids"][0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "hint"),
+    [
+        ({"chain": "web"}, "chain: the policy has no chain 'web'", "It has: default, payments."),
+        ({"service": "chekout"}, "service: the catalogue has no service 'chekout'", "It has: checkout, search."),
+        (
+            {"service": "search", "chain": "payments"},
+            "chain: search has the chain 'default'",
+            "the service or the chain",
+        ),
+        ({"chain": "payments", "level": "cto"}, "no level 'cto'", "It has: on-call, both, later."),
+        ({"chain": "payments", "level": "later"}, "jonas is reached in Slack alone", "routing key"),
+    ],
+)
+async def test_what_cannot_be_paged_for_a_test_is_said(
+    paging: World, api: httpx.AsyncClient, asked: dict[str, str], error: str, hint: str
+) -> None:
+    answer = await api.post("/api/v1/pages/test", json=asked)
+    assert answer.status_code == 422, answer.text
+    assert error in answer.json()["error"]
+    assert hint in answer.json()["hint"]
+    assert paging.store.outbox == []
