@@ -78,6 +78,7 @@ def slack_message(
         incident=delivery.incident,
         message=delivery.message,
         channel=receipts.get("channel"),
+        ticket=receipts.get("ticket_url"),
         buttons=buttons,
         note=delivery.handoff,
     )

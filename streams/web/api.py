@@ -24,8 +24,8 @@ from models.signals import (
     Signal,
     UpdateRequested,
 )
-from models.state import Status
-from models.store.rows import IncidentFilter, Position
+from models.state import Incident, Status
+from models.store.rows import IncidentFilter, Position, Ticket
 from streams import topics
 from streams.web import api_models as api
 from streams.web import api_requests as requests
@@ -75,8 +75,9 @@ async def list_incidents(  # noqa: PLR0913 (FastAPI reads the query from the sig
     )
     found = await ports.reads.incidents(which, _position(after) if after else None, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
+    tickets = await ports.reads.tickets([incident.id for incident in found])
     return api.IncidentPage(
-        incidents=[api.IncidentView.of(incident) for incident in found[:limit]],
+        incidents=[api.IncidentView.of(incident, tickets.get(incident.id)) for incident in found[:limit]],
         next=_cursor(Position(last.opened_at, last.id)) if last else None,
     )
 
@@ -124,9 +125,13 @@ async def declare(asked: requests.Declare, told: Told, ports: Ports, giver: Give
 
 
 @router.get("/incidents/{number}")
-async def show(incident: TheIncident) -> api.IncidentView:
+async def show(incident: TheIncident, ports: Ports) -> api.IncidentView:
     """One incident."""
-    return api.IncidentView.of(incident)
+    return api.IncidentView.of(incident, await _ticket(incident, ports))
+
+
+async def _ticket(incident: Incident, ports: WebPorts) -> Ticket | None:
+    return (await ports.reads.tickets([incident.id])).get(incident.id)
 
 
 @router.get("/incidents/{number}/timeline")
@@ -140,7 +145,7 @@ async def explain_incident(incident: TheIncident, ports: Ports) -> api.Explanati
     """Why it is what it is: which rules spoke, what they saw, under which policy."""
     policy = await ports.policies.of(incident.policy_version)
     reasons = explain(incident, await ports.reads.timeline(incident.id), policy)
-    return api.Explanation.of(incident, policy.name, reasons)
+    return api.Explanation.of(incident, policy.name, reasons, await _ticket(incident, ports))
 
 
 @router.get("/incidents/{number}/deliveries")
@@ -222,4 +227,5 @@ async def _given(
     incident = await ports.reads.incident_by_id(incident_id) if handled else None
     if handled is None or incident is None:
         return later(signal.id)
-    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=api.IncidentView.of(incident))
+    view = api.IncidentView.of(incident, await _ticket(incident, ports))
+    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,7 +16,7 @@ from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf, Ticket
 from streams.calendars import Fetched
 from streams.clock import Clock
 from streams.rota import ReadCalendars
@@ -51,6 +51,10 @@ class Reads(Protocol):
     async def action_item(self, item_id: uuid.UUID) -> ReviewOf | None: ...
     async def handled(self, signal_id: uuid.UUID) -> Handled | None:
         """None until the signal was handled."""
+        ...
+
+    async def tickets(self, incidents: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
+        """Those whose address the ticket system has answered, by incident."""
         ...
 
     async def publications(self) -> Sequence[Publication]:

@@ -148,6 +148,8 @@ def test_deliveries_and_deadlines_of_an_incident(operator: Operator) -> None:
 def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Operator) -> None:
     assert "add --test" in operator.fails(2, "page")
     assert "; it has: primary" in operator.fails(2, "page", "--test", "--level", "nobody")
+    assert "; it has: default" in operator.fails(2, "page", "--test", "--chain", "nowhere").lower()
+    assert "the catalogue has no service" in operator.fails(2, "page", "--test", "--service", "nowhere")
     result = operator.types("page", "--test", "--level", "secondary", "--wait", "0.1")
     assert result.exit_code == 6
     assert "A test page to secondary is on its way" in result.stdout

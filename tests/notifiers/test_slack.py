@@ -194,3 +194,11 @@ async def test_a_handoff_mentions_by_id_who_has_one(slack: SlackNotifier, peer: 
     assert "INC-1 SEV1 checkout: Checkout fails (ana has it)" in str(message["blocks"])
     bare = delivery(K.HANDOFF, incident=None, incident_id=None, handoff=None)
     assert isinstance(await slack.send(bare, {}, read_back=False), Refused)
+
+
+async def test_a_ticket_is_linked_where_its_address_is_known(slack: SlackNotifier, peer: Peer) -> None:
+    receipts = {"ticket_url": "https://tickets.example/OPS-9"}
+    for kind in (K.ANNOUNCEMENT, K.INITIAL_REPORT, K.RESOLUTION):
+        await told(slack, kind, receipts)
+    assert all("<https://tickets.example/OPS-9|🎫 Ticket>" in str(message["blocks"]) for message in peer.messages)
+    assert "Ticket" not in str(slack_message(delivery(K.ANNOUNCEMENT), {"ticket_url": "javascript:alert(1)"}))

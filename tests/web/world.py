@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from models.records import Outgoing, Record
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf, Ticket
 from notifiers.render import publication
 from streams import topics
 from streams.calendars import Fetched
@@ -114,6 +114,13 @@ class MemoryReads:
     async def handled(self, signal_id: uuid.UUID) -> Handled | None:
         changed = self._answer(self.changed).get(signal_id)
         return None if changed is None else Handled(changed)
+
+    async def tickets(self, incidents: Collection[uuid.UUID]) -> dict[uuid.UUID, Ticket]:
+        return {
+            owner: Ticket(sent.receipts["ticket_url"], sent.receipts.get("ticket"))
+            for sent in self._answer(self._store.outbox)
+            if (owner := sent.delivery.incident_id) in incidents and owner and "ticket_url" in sent.receipts
+        }
 
     async def publications(self) -> Sequence[Publication]:
         told = [one.delivery for one in self._answer(self._store.outbox)]
