@@ -137,6 +137,7 @@ PageReason = Literal[
     "business hours",
     "acknowledgement expired",
     "detached",
+    "reassigned",
 ]
 
 
@@ -190,6 +191,24 @@ class PageHeld:
     kind: Literal["page_held"] = "page_held"
     step: int
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReassigned:
+    """A person gave the incident another policy or chain; the level waited for stands at `step` of it, from 0. None of
+    a due time leaves its deadline as it is.
+    """
+
+    kind: Literal["policy_reassigned"] = "policy_reassigned"
+    policy_version: str
+    was: str
+    """The version before."""
+    chain: str | None
+    """By its name; None for that of the service."""
+    by: str
+    step: int
+    acknowledge_due: datetime | None
+    expires_due: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +324,7 @@ Event = (
     | NobodyOnCall
     | PageHeld
     | AcknowledgementStands
+    | PolicyReassigned
     | CoordinationEvent
     | CorrelationEvent
 )

@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from models import correlation, escalation, freezing, incident_alerts, roles, storms, ticks, updates
+from models import correlation, escalation, freezing, incident_alerts, reassignment, roles, storms, ticks, updates
 from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
 from models.events import (
     Acknowledged,
@@ -48,6 +48,7 @@ from models.signals import (
     IncidentsAttached,
     MergeRequested,
     PathProbed,
+    ReassignRequested,
     ResolveRequested,
     RoleRequested,
     SeverityRequested,
@@ -112,6 +113,7 @@ def _decided(  # noqa: PLR0911 (one arm per signal is the point)
             | UpdateRequested()
             | SeverityRequested()
             | RoleRequested()
+            | ReassignRequested()
             | SplitRequested()
             | FreezeRequested()
         ):
@@ -139,7 +141,7 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
-def _command(  # noqa: PLR0911 (one arm per command is the point)
+def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
     incident: Incident,
     signal: AcknowledgeRequested
     | EscalateRequested
@@ -184,6 +186,8 @@ def _command(  # noqa: PLR0911 (one arm per command is the point)
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case RoleRequested():
             return roles.assigned(incident, signal)
+        case ReassignRequested():
+            return reassignment.reassigned(incident, signal, policy, now)
         case SplitRequested():
             return correlation.split(incident, signal, policy, now)
         case FreezeRequested():

@@ -153,6 +153,16 @@ class ChecklistTickRequested(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReassignRequested(Command):
+    """Somebody gives the incident the policy that was in force when they asked, or a named chain of it."""
+
+    kind: Literal["reassign_requested"] = "reassign_requested"
+    policy_version: str
+    chain: str | None = None
+    """None for that of the service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineReached(AnySignal):
     """A deadline of the ledger came due."""
 
@@ -246,6 +256,7 @@ Signal = (
     | PathProbed
     | RoleRequested
     | ChecklistTickRequested
+    | ReassignRequested
     | MergeRequested
     | SplitRequested
     | FreezeRequested

@@ -41,6 +41,7 @@ from models.events import (
     PageFailed,
     PageHeld,
     PageReceived,
+    PolicyReassigned,
     ReclassificationPlanned,
     SeverityChanged,
     UpdatePosted,
@@ -108,6 +109,10 @@ class Incident:
     pages: tuple[Page, ...] = ()
     paged_at: datetime | None = None
     """When a level was paged last."""
+    heard_at: datetime | None = None
+    """When the first page of the last level was confirmed."""
+    chain: str | None = None
+    """The chain that a person gave it, by its name; None for that of the service."""
     escalated_at: datetime | None = None
     """When a person had a level paged last."""
     pending: tuple[PendingSeverity, ...] = ()
@@ -229,7 +234,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _paged(incident, event, at)
         case PageReceived(ordinal=ordinal, acknowledge_due=due):
             received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
-            return received if due is None else _arm(received, ACKNOWLEDGE, due)
+            return received if due is None else _arm(replace(received, heard_at=at), ACKNOWLEDGE, due)
         case PageFailed(ordinal=ordinal, final=final):
             return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
@@ -238,6 +243,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return incident
         case PageHeld(step=step, until=until):
             return _arm(_disarm(replace(incident, held_step=step), ACKNOWLEDGE), WAKE, until)
+        case PolicyReassigned(acknowledge_due=acknowledge, expires_due=expires):
+            given = replace(incident, policy_version=event.policy_version, chain=event.chain, step=event.step)
+            clocks = {ACKNOWLEDGE: acknowledge, ACKNOWLEDGEMENT: expires}
+            return _scheduled(given, {name: due for name, due in clocks.items() if due})
         case AcknowledgementStands(expires_due=due):
             return _arm(incident, ACKNOWLEDGEMENT, due)
         case Acknowledged(by=by, expires_due=due):
@@ -303,6 +312,7 @@ def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
         step=event.step,
         pages=(*incident.pages, *event.pages),
         paged_at=at,
+        heard_at=None,
         escalated_at=at if event.reason == "escalated" else incident.escalated_at,
     )
     return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)

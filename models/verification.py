@@ -26,7 +26,7 @@ OVERDUE_AFTER = timedelta(minutes=2)
 """How late a deadline may fire. It waits for a worker's next look, its lease, its topic and the lifecycle."""
 _UNFOLDABLE = (ValueError, AssertionError, LookupError, TypeError, AttributeError)
 """What a log that somebody has changed can raise, when it is read and folded."""
-_ADDED = frozenset({"paged_at", "escalated_at"})
+_ADDED = frozenset({"paged_at", "heard_at", "escalated_at"})
 """What states that an older version has written lack, until something is paged again."""
 _ARMED = frozenset({DeadlineStatus.PENDING, DeadlineStatus.CLAIMED})
 

@@ -194,7 +194,7 @@ async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> a
     """Pages the next level, or the named one, now; nothing where another has done so in the same moment."""
     asked = asked or requests.Escalate()
     policy = await order.ports.policies.of(order.incident.policy_version)
-    names = [level.name for level in policy.chain(order.incident.service).levels]
+    names = [level.name for level in policy.chain(order.incident.service, order.incident.chain).levels]
     if asked.level is not None and asked.level not in names:
         raise Problem(
             422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."

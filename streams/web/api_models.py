@@ -92,6 +92,8 @@ class IncidentView(BaseModel):
     pages: list[PageView]
     deadlines: list[DeadlineView]
     policy_version: str
+    chain: str | None
+    """The chain that a person gave it; null for that of its service."""
     ticket: TicketView | None = None
     """Null until the ticket system has answered with an address."""
 

@@ -63,6 +63,12 @@ class Escalate(Command):
     level: Name | None = None
 
 
+class Reassign(Command):
+    """Gives the incident the policy in force now."""
+
+    chain: Name | None = Field(default=None, description="A name among its escalations; else that of the service.")
+
+
 class Resolve(Command):
     """Ends the incident; what still fires stays silent until it has been seen resolved."""
 

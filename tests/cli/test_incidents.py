@@ -162,3 +162,13 @@ def test_times_are_relative_in_one_unit_that_fits() -> None:
     for span, words in spans.items():
         assert output.relative(utc_now() - span - timedelta(milliseconds=200)) == f"{words} ago"
         assert output.relative(utc_now() + span + timedelta(milliseconds=900)) == f"in {words}"
+
+
+def test_an_incident_is_reassigned(operator: Operator) -> None:
+    alert(operator)
+    assert "like that already" in operator.gets("reassign", "001")
+    assert "chain default; primary was paged last." in operator.gets("reassign", "001", "--chain", "default")
+    assert "chain default, by alice" in operator.gets("incidents", "timeline", "001")
+    assert "it has: default" in operator.fails(2, "reassign", "001", "--chain", "nowhere").lower()
+    operator.gets("resolve", "001")
+    assert "was resolved by alice" in operator.fails(1, "reassign", "001")

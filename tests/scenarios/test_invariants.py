@@ -67,10 +67,22 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.world.store.incidents_by_id)
     @rule(
         what=st.sampled_from(
-            ["acknowledge", "escalate", "resolve", "update", "lower", "raise", "lead", "leave", "tick", "untick"]
+            [
+                "acknowledge",
+                "escalate",
+                "resolve",
+                "update",
+                "lower",
+                "raise",
+                "lead",
+                "leave",
+                "tick",
+                "untick",
+                "reassign",
+            ]
         )
     )
-    def command(self, what: str) -> None:
+    def command(self, what: str) -> None:  # noqa: C901 (one arm per command)
         match what:
             case "acknowledge":
                 self.world.acknowledge()
@@ -88,6 +100,9 @@ class Life(RuleBasedStateMachine):
                 self.world.assign(Role.INCIDENT_COMMANDER, None)
             case "tick" | "untick":
                 self.world.tick(1, done=what == "tick")
+            case "reassign":
+                chain = None if self.world.incident.chain else "default"
+                self.world.reassign(chain)
             case "raise":
                 self.world.set_severity(Severity.SEV1)
 

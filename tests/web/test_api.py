@@ -351,3 +351,18 @@ async def test_the_tickets_address_is_shown_once_it_is_known(api: Client, world:
     explained = (await api.get(f"{here}/explain")).json()
     shown = (await api.get(here)).json()
     assert [one["ticket"] for one in (listed, taken, explained, shown)] == [expected] * 4
+
+
+async def test_an_incident_is_given_another_chain(api: Client, world: World) -> None:
+    incident = await declared(api)
+    here = f"/api/v1/incidents/{incident['number']}"
+    assert incident["chain"] is None
+    unknown = await api.post(f"{here}/policy", json={"chain": "payments"})
+    assert (unknown.status_code, unknown.json()["hint"]) == (422, "It has: default.")
+    given = (await api.post(f"{here}/policy", json={"chain": "default", "by": "ana"})).json()
+    assert (given["changed"], given["incident"]["chain"]) == (True, "default")
+    assert len(given["incident"]["pages"]) == 1, "the same people"
+    assert (await api.post(f"{here}/policy", json={"chain": "default"})).json()["changed"] is False
+    assert (await api.get(f"{here}/timeline")).json()[-1]["kind"] == "policy_reassigned"
+    reasons = (await api.get(f"{here}/explain")).json()["reasons"]
+    assert any("the chain default from now on (ana)" in reason["text"] for reason in reasons)
