@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from models.oncall.handoff import HandoffNote
 from models.severity import Priority, Severity
 
 
@@ -65,6 +66,9 @@ class DeliveryKind(StrEnum):
     """Open the incident's ticket. POLICY 19."""
     TICKET_UPDATE = "ticket_update"
     TICKET_RESOLUTION = "ticket_resolution"
+    HANDOFF = "handoff"
+    """Other people are on call from now on. POLICY 11."""
+    EMAIL_HANDOFF = "email_handoff"
 
 
 PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
@@ -85,6 +89,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.REMINDER,
             DeliveryKind.MENTION,
             DeliveryKind.MAINTENANCE,
+            DeliveryKind.HANDOFF,
         ),
         Provider.SLACK,
     ),
@@ -94,6 +99,7 @@ PROVIDER_OF: Mapping[DeliveryKind, Provider] = {
             DeliveryKind.EMAIL_NOTICE,
             DeliveryKind.EMAIL_UPDATE,
             DeliveryKind.EMAIL_RESOLUTION,
+            DeliveryKind.EMAIL_HANDOFF,
         ),
         Provider.EMAIL,
     ),
@@ -209,6 +215,7 @@ class Delivery:
     incident: IncidentFacts | None = None
     page: PageFacts | None = None
     message: Message | None = None
+    handoff: HandoffNote | None = None
 
     @property
     def provider(self) -> Provider:

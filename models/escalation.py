@@ -28,11 +28,13 @@ from models.oncall.business import wake_at
 from models.page import Recipient
 from models.policy import Policy
 from models.severity import Severity
-from models.signals import DeliveryReported
+from models.signals import DeliveryReported, EscalateRequested
 from models.state import Incident, evolve
 
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""
+_ONE_PRESS = timedelta(seconds=1)
+"""Who presses so soon after another has not seen what the other did."""
 
 TOCSIN = "tocsin"
 """Who did it when no person did."""
@@ -63,7 +65,7 @@ def page(incident: Incident, step: int, cause: Cause, policy: Policy, now: datet
     until = now if asked else wake_at(policy.calendar(incident.service), incident.severity, now)
     if until > now:
         return [PageHeld(step=step, until=until)]
-    chain = policy.chain(incident.service)
+    chain = policy.chain(incident.service, incident.chain)
     count = len(chain.levels)
     last = min(step + count, count * chain.rounds)
     skipped: list[LevelSkipped] = []
@@ -86,7 +88,7 @@ def page(incident: Incident, step: int, cause: Cause, policy: Policy, now: datet
 def _last_resort(
     incident: Incident, step: int, skipped: list[LevelSkipped], cause: Cause, policy: Policy, now: datetime
 ) -> list[Event]:
-    resort = paging.last_resort(policy, incident.service)
+    resort = paging.last_resort(policy.chain(incident.service, incident.chain))
     empty = NobodyOnCall(levels=tuple(one.level for one in skipped), last_resort=resort is not None)
     if resort is None:
         return [empty, EscalationExhausted(pages=len(incident.pages))]
@@ -102,7 +104,7 @@ def _paged(
     now: datetime,
 ) -> LevelPaged:
     confirmed = any(one.routing_key for one in recipients)
-    begins = now + policy.chain(incident.service).receipt_within if confirmed else now
+    begins = now + policy.chain(incident.service, incident.chain).receipt_within if confirmed else now
     step, level = place
     return LevelPaged(
         ordinal=len(incident.pages) + 1,
@@ -111,25 +113,28 @@ def _paged(
         routing_key=recipients[0].routing_key,
         reason=cause.reason,
         by=cause.by,
-        acknowledge_due=_acknowledge_due(incident, policy, begins),
+        acknowledge_due=acknowledge_due(incident, policy, begins),
         recipients=recipients,
     )
 
 
 def next_level(incident: Incident, reason: PageReason, policy: Policy, now: datetime) -> list[Event]:
     """The page of the next level, or the end of the chain when its rounds are used up."""
-    chain = policy.chain(incident.service)
+    chain = policy.chain(incident.service, incident.chain)
     step = incident.step + 1
     if step >= len(chain.levels) * chain.rounds:
         return [EscalationExhausted(pages=len(incident.pages))]
     return page(incident, step, Cause(reason), policy, now)
 
 
-def escalated(incident: Incident, level: str | None, by: str, policy: Policy, now: datetime) -> list[Event]:
-    """A person pages the named level, or the next one; its clock starts anew. An unknown level decides to nothing."""
-    chain = policy.chain(incident.service)
+def escalated(incident: Incident, asked: EscalateRequested, policy: Policy, now: datetime) -> list[Event]:
+    """A person pages the named level, or the next one; its clock starts anew. Nothing follows from an unknown level,
+    nor from what was asked before the page that is the last one now: that page is the answer.
+    """
+    chain = policy.chain(incident.service, incident.chain)
     names = [known.name for known in chain.levels]
-    if level is not None and level not in names:
+    level = asked.level
+    if _is_answered(incident, asked) or (level is not None and level not in names):
         return []
     if level is not None:
         step = names.index(level)
@@ -137,7 +142,15 @@ def escalated(incident: Incident, level: str | None, by: str, policy: Policy, no
         step = (incident.step + 1) % (len(names) * chain.rounds)
     else:
         step = 0
-    return page(incident, step, Cause("escalated", by), policy, now)
+    return page(incident, step, Cause("escalated", asked.by), policy, now)
+
+
+def _is_answered(incident: Incident, asked: EscalateRequested) -> bool:
+    if asked.asked_at is None or incident.paged_at is None:
+        return False
+    if incident.escalated_at is not None and asked.level in {None, incident.pages[-1].level}:
+        return asked.asked_at < max(incident.paged_at, incident.escalated_at + _ONE_PRESS)
+    return asked.asked_at < incident.paged_at
 
 
 def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
@@ -174,7 +187,7 @@ def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: 
         first = waiting and not any(one.received or not one.routing_key for one in beside)
         return [
             PageReceived(
-                ordinal=paged.ordinal, acknowledge_due=_acknowledge_due(incident, policy, at) if first else None
+                ordinal=paged.ordinal, acknowledge_due=acknowledge_due(incident, policy, at) if first else None
             )
         ]
     final = signal.outcome == "refused"
@@ -211,7 +224,8 @@ def asked_again(incident: Incident, policy: Policy, now: datetime) -> list[Event
     return page(incident, incident.step, Cause("acknowledgement expired"), policy, now)
 
 
-def _acknowledge_due(incident: Incident, policy: Policy, begins: datetime) -> datetime:
+def acknowledge_due(incident: Incident, policy: Policy, begins: datetime) -> datetime:
+    """When a level's clock that begins then is over. POLICY 8."""
     due = policy.acknowledge_due(incident.service, incident.severity, incident.priority, begins)
     own = [begins + incident.acknowledge_within] if incident.acknowledge_within else []
     return min([*own, *([due] if due else [])], default=begins + _NO_CLOCK)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.deliveries import DeliveryKind, Message
-from models.events import EscalationExhausted, LevelPaged, LevelSkipped, NobodyOnCall, PageFailed, PageHeld
+from models.events import (
+    EscalationExhausted,
+    LevelPaged,
+    LevelSkipped,
+    NobodyOnCall,
+    PageFailed,
+    PageHeld,
+    PolicyReassigned,
+)
 from models.policy import Policy
 
 
@@ -13,6 +21,12 @@ def paged(event: LevelPaged) -> str:
     """`Paged secondary (ana, ben): not acknowledged`."""
     why = f"{event.by} asked for it" if event.reason == "escalated" else event.reason
     return f"Paged {event.level}{who(event)}: {why}"
+
+
+def reassigned(event: PolicyReassigned) -> str:
+    """`Goes by policy version ab12 and the chain payments from now on (ana)`."""
+    chain = f"the chain {event.chain}" if event.chain else "the chain of its service"
+    return f"Goes by policy version {event.policy_version} and {chain} from now on ({event.by})"
 
 
 def who(event: LevelPaged) -> str:

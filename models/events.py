@@ -139,6 +139,7 @@ PageReason = Literal[
     "acknowledgement expired",
     "detached",
     "maintenance over",
+    "reassigned",
 ]
 
 
@@ -196,6 +197,24 @@ class PageHeld:
     until: datetime
     maintenance: str = ""
     """The title of the window; empty after hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReassigned:
+    """A person gave the incident another policy or chain; the level waited for stands at `step` of it, from 0. None of
+    a due time leaves its deadline as it is.
+    """
+
+    kind: Literal["policy_reassigned"] = "policy_reassigned"
+    policy_version: str
+    was: str
+    """The version before."""
+    chain: str | None
+    """By its name; None for that of the service."""
+    by: str
+    step: int
+    acknowledge_due: datetime | None
+    expires_due: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +330,7 @@ Event = (
     | NobodyOnCall
     | PageHeld
     | AcknowledgementStands
+    | PolicyReassigned
     | CoordinationEvent
     | CorrelationEvent
     | FlappingEvent

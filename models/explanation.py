@@ -18,6 +18,7 @@ from models.events import (
     LevelSkipped,
     NobodyOnCall,
     PageHeld,
+    PolicyReassigned,
     ReclassificationPlanned,
     SeverityChanged,
 )
@@ -83,7 +84,7 @@ def about_kind(name: str, policy: Policy) -> Iterator[str]:
         yield f"{name} is for the experts of {', '.join(kind.experts)}"
 
 
-def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901 (one arm per event is the point)
+def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  # noqa: C901, PLR0912 (one arm per event is the point)
     level = policy.classification.level_name
     if isinstance(event, CorrelationEvent | FlappingEvent):
         yield flapping.words(event) if isinstance(event, FlappingEvent) else correlation_words.said(event)
@@ -108,6 +109,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
         case LevelSkipped() | NobodyOnCall() | PageHeld():
             yield escalation_words.passed_over(event)
+        case PolicyReassigned():
+            yield escalation_words.reassigned(event).lower()
         case IncidentReopened(why=why):
             yield f"reopened within {describe(policy.reopen_within)}: {why}"
         case Acknowledged(by=by, via=via):

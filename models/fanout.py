@@ -41,6 +41,7 @@ from models.events import (
     NobodyOnCall,
     PageFailed,
     PageHeld,
+    PolicyReassigned,
     SeverityChanged,
     UpdatePosted,
 )
@@ -112,7 +113,7 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) 
     )
 
 
-def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912 (one arm per event is the point)
+def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912, PLR0915 (one arm per event)
     event, before = change.event, change.before
     if isinstance(event, CoordinationEvent | FlappingEvent):
         found = flapping.told(event) if isinstance(event, FlappingEvent) else announcements.told(event, after, policy)
@@ -138,6 +139,9 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
                 yield _REFRESH
         case LevelSkipped() | PageHeld():
             yield _notice(escalation_words.passed_over(event))
+        case PolicyReassigned(by=by):
+            yield _notice(escalation_words.reassigned(event), by=by)
+            yield _REFRESH
         case NobodyOnCall() | PageFailed() | EscalationExhausted():
             yield _K.PAGE_FALLBACK, Message(escalation_words.loud(event)), None
         case Acknowledged(by=by, via=via):

@@ -14,7 +14,7 @@ from models.events import IncidentOpened, IncidentResolved
 from models.policy import Policy
 from models.role import Role
 from models.severity import Classification
-from models.signals import AlertsReported, IncidentDeclared, IncidentsAttached, Signal, Via
+from models.signals import AlertsReported, IncidentDeclared, IncidentsAttached, ReassignRequested, Signal, Via
 from models.state import Incident
 
 
@@ -28,6 +28,8 @@ def governing(incident: Incident | None, signal: Signal, now: datetime) -> str |
         case IncidentsAttached() if incident is None or incident.is_over(now):
             return signal.policy_version
         case IncidentDeclared() if incident is None or not incident.is_open:
+            return signal.policy_version
+        case ReassignRequested() if incident is not None and incident.id == signal.incident_id and incident.is_open:
             return signal.policy_version
         case _:
             return incident.policy_version if incident else None

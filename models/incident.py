@@ -28,6 +28,7 @@ from models import (
     freezing,
     incident_alerts,
     maintenance_holds,
+    reassignment,
     roles,
     storms,
     ticks,
@@ -60,6 +61,7 @@ from models.signals import (
     IncidentsAttached,
     MergeRequested,
     PathProbed,
+    ReassignRequested,
     ResolveRequested,
     RoleRequested,
     SeverityRequested,
@@ -129,6 +131,7 @@ def _decided(  # noqa: C901, PLR0911 (one arm per signal is the point)
             | UpdateRequested()
             | SeverityRequested()
             | RoleRequested()
+            | ReassignRequested()
             | SplitRequested()
             | FreezeRequested()
         ):
@@ -156,7 +159,7 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
-def _command(  # noqa: PLR0911 (one arm per command is the point)
+def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
     incident: Incident,
     signal: AcknowledgeRequested
     | EscalateRequested
@@ -164,6 +167,7 @@ def _command(  # noqa: PLR0911 (one arm per command is the point)
     | UpdateRequested
     | SeverityRequested
     | RoleRequested
+    | ReassignRequested
     | SplitRequested
     | FreezeRequested,
     policy: Policy,
@@ -173,8 +177,8 @@ def _command(  # noqa: PLR0911 (one arm per command is the point)
         case AcknowledgeRequested(by=by, via=via):
             due = escalation.expires_due(incident, policy, now)
             return [Acknowledged(by=by, via=via, expires_due=due)] if incident.status == "triggered" else []
-        case EscalateRequested(by=by, level=level):
-            return escalation.escalated(incident, level, by, policy, now)
+        case EscalateRequested():
+            return escalation.escalated(incident, signal, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
             firing = {fingerprint: incident.alerts.states[fingerprint] for fingerprint in incident.firing}
             muted = {fingerprint: MutedAlert(it.starts_at, it.group) for fingerprint, it in firing.items()}
@@ -201,6 +205,8 @@ def _command(  # noqa: PLR0911 (one arm per command is the point)
             return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
         case RoleRequested():
             return roles.assigned(incident, signal)
+        case ReassignRequested():
+            return reassignment.reassigned(incident, signal, policy, now)
         case SplitRequested():
             return correlation.split(incident, signal, policy, now)
         case FreezeRequested():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.escalation_rules import EscalationLevel, Target
+from models.escalation_rules import Escalation, EscalationLevel, Target
 from models.oncall.schedule import on_call
 from models.page import Recipient
 from models.policy import Policy
@@ -89,9 +89,8 @@ def _reach(targets: Iterable[Target], fallback: str | None, policy: Policy, now:
     return Reached(tuple(_once(recipients)), tuple(lacking))
 
 
-def last_resort(policy: Policy, service: str) -> Recipient | None:
-    """Who is paged when no level of a service's chain reaches anybody."""
-    chain = policy.chain(service)
+def last_resort(chain: Escalation) -> Recipient | None:
+    """Who is paged when no level of a chain reaches anybody."""
     key = chain.last_resort or next(iter(chain.routing_keys), None)
     return Recipient(routing_key=key, target="last resort") if key else None
 

@@ -234,8 +234,12 @@ class Policy(Section):
         owner = self.owner(service)
         return self.calendars.get(owner.calendar) if owner and owner.calendar else None
 
-    def chain(self, service: str) -> Escalation:
-        """The chain of levels for incidents of a service. It stays with them, as service and policy version do."""
+    def chain(self, service: str, named: str | None = None) -> Escalation:
+        """The chain of levels for incidents of a service, or the `named` one that a person gave an incident. It stays
+        with them, as service and policy version do.
+        """
+        if named is not None and named in self.chains:
+            return self.chains[named]
         entry = self.services.get(service)
         return self.escalations.get(entry.escalation, self.escalation) if entry else self.escalation
 

@@ -90,7 +90,7 @@ def reached(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
         return []
     asked = incident.coordination.commander_asked + 1
     level = "" if asked == 1 else beyond(incident, asked - 1, policy)
-    last = level == policy.chain(incident.service).levels[-1].name
+    last = level == policy.chain(incident.service, incident.chain).levels[-1].name
     return [CommanderMissing(asked=asked, level=level, commander_due=None if last else now + within)]
 
 

@@ -102,6 +102,8 @@ class EscalateRequested(Command):
 
     kind: Literal["escalate_requested"] = "escalate_requested"
     level: str | None = None
+    asked_at: datetime | None = None
+    """By the database's clock, as the page is that may have answered it already; None in records of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,16 @@ class ChecklistTickRequested(Command):
     kind: Literal["checklist_tick_requested"] = "checklist_tick_requested"
     step: int
     done: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReassignRequested(Command):
+    """Somebody gives the incident the policy that was in force when they asked, or a named chain of it."""
+
+    kind: Literal["reassign_requested"] = "reassign_requested"
+    policy_version: str
+    chain: str | None = None
+    """None for that of the service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +263,7 @@ Signal = (
     | PathProbed
     | RoleRequested
     | ChecklistTickRequested
+    | ReassignRequested
     | MergeRequested
     | SplitRequested
     | FreezeRequested

@@ -51,6 +51,7 @@ from models.events import (
     PageFailed,
     PageHeld,
     PageReceived,
+    PolicyReassigned,
     ReclassificationPlanned,
     SeverityChanged,
     UpdatePosted,
@@ -120,6 +121,14 @@ class Incident:
     held_by: str = ""
     """The maintenance window that it waits for, by its title; empty after hours."""
     pages: tuple[Page, ...] = ()
+    paged_at: datetime | None = None
+    """When a level was paged last."""
+    heard_at: datetime | None = None
+    """When the first page of the last level was confirmed."""
+    chain: str | None = None
+    """The chain that a person gave it, by its name; None for that of the service."""
+    escalated_at: datetime | None = None
+    """When a person had a level paged last."""
     pending: tuple[PendingSeverity, ...] = ()
     alerts: KnownAlerts = field(default_factory=KnownAlerts)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
@@ -239,10 +248,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             planned = replace(incident, pending=pending)
             return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)
         case LevelPaged():
-            return _paged(incident, event)
+            return _paged(incident, event, at)
         case PageReceived(ordinal=ordinal, acknowledge_due=due):
             received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
-            return received if due is None else _arm(received, ACKNOWLEDGE, due)
+            return received if due is None else _arm(replace(received, heard_at=at), ACKNOWLEDGE, due)
         case PageFailed(ordinal=ordinal, final=final):
             return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
@@ -251,6 +260,10 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return incident
         case PageHeld(step=step, until=until, maintenance=title):
             return _arm(_disarm(replace(incident, held_step=step, held_by=title), ACKNOWLEDGE), WAKE, until)
+        case PolicyReassigned(acknowledge_due=acknowledge, expires_due=expires):
+            given = replace(incident, policy_version=event.policy_version, chain=event.chain, step=event.step)
+            clocks = {ACKNOWLEDGE: acknowledge, ACKNOWLEDGEMENT: expires}
+            return _scheduled(given, {name: due for name, due in clocks.items() if due})
         case AcknowledgementStands(expires_due=due):
             return _arm(incident, ACKNOWLEDGEMENT, due)
         case Acknowledged(by=by, expires_due=due):
@@ -308,7 +321,7 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
     return _arm(known, STALE, event.stale_due)
 
 
-def _paged(incident: Incident, event: LevelPaged) -> Incident:
+def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
     paged = replace(
         incident,
         status="triggered",
@@ -316,6 +329,9 @@ def _paged(incident: Incident, event: LevelPaged) -> Incident:
         acknowledged_at=None,
         step=event.step,
         pages=(*incident.pages, *event.pages),
+        paged_at=at,
+        heard_at=None,
+        escalated_at=at if event.reason == "escalated" else incident.escalated_at,
     )
     return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
 

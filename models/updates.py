@@ -75,7 +75,7 @@ def reached(incident: Incident, policy: Policy, now: datetime, *, clock: str) ->
 
 def beyond(incident: Incident, steps: int, policy: Policy) -> str:
     """The level that stands `steps` (from 1) beyond the one that was paged last; the last one at the end."""
-    levels = policy.chain(incident.service).levels
+    levels = policy.chain(incident.service, incident.chain).levels
     paged = incident.step % len(levels) if incident.pages else -1
     return levels[min(paged + steps, len(levels) - 1)].name
 

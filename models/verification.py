@@ -27,6 +27,8 @@ OVERDUE_AFTER = timedelta(minutes=2)
 """How late a deadline may fire. It waits for a worker's next look, its lease, its topic and the lifecycle."""
 _UNFOLDABLE = (ValueError, AssertionError, LookupError, TypeError, AttributeError)
 """What a log that somebody has changed can raise, when it is read and folded."""
+_ADDED = frozenset({"paged_at", "heard_at", "escalated_at"})
+"""What states that an older version has written lack, until something is paged again."""
 _ARMED = frozenset({DeadlineStatus.PENDING, DeadlineStatus.CLAIMED})
 
 
@@ -131,7 +133,12 @@ def _differences(
         kind = FindingKind.STATE_DIFFERS if kept is None else FindingKind.LOG_BROKEN
         yield finding(case, kind, message, {})
         return
-    names = [one.name for one in fields(folded) if getattr(folded, one.name) != getattr(kept, one.name)]
+    names = [
+        one.name
+        for one in fields(folded)
+        if getattr(folded, one.name) != (value := getattr(kept, one.name))
+        and (value is not None or one.name not in _ADDED)
+    ]
     if names:
         message = f"the {what} is not what its log says: {', '.join(names)}"
         evidence = {name: f"{getattr(kept, name)!s:.80}, by the log {getattr(folded, name)!s:.80}" for name in names}

@@ -29,6 +29,7 @@ from models.events import (
     PageFailed,
     PageHeld,
     PageReceived,
+    PolicyReassigned,
     SeverityChanged,
 )
 from models.findings import Case, Finding, FindingKind, SentRow, Terms, finding, when
@@ -52,6 +53,7 @@ _ANEW = frozenset(
         "acknowledgement expired",
         "detached",
         "maintenance over",
+        "reassigned",
     }
 )
 """Reasons for which the chain begins, or goes on, anew."""
@@ -91,8 +93,9 @@ def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Find
     quiet = LevelPaged | PageHeld | NobodyOnCall | IncidentAttached | AttachmentStands
     paged = {told.signal_id for told in log if isinstance(told.event, quiet)}
     last = {told.signal_id: told.after for told in log}
-    for told in log:
-        if told.signal_id not in paged and _begins_to_page(told, last[told.signal_id], policy):
+    given = max((told.seq for told in log if isinstance(told.event, PolicyReassigned)), default=0)
+    for told in log:  # what was decided under the policy before is not judged by another
+        if told.seq > given and told.signal_id not in paged and _begins_to_page(told, last[told.signal_id], policy):
             message = f"it was {last[told.signal_id].priority}, which pages, and nobody was paged"
             evidence = {"event": f"{told.seq} {told.event.kind}", "at": when(told.at)}
             yield finding(case, FindingKind.NOT_PAGED, message, evidence, told.at)
@@ -116,6 +119,8 @@ def _repeated(case: Case, log: Sequence[Told]) -> Iterator[Finding]:
     seen: set[int] = set()
     count = 0
     for told in log:
+        if isinstance(told.event, PolicyReassigned):
+            seen = {told.event.step}
         if not isinstance(told.event, LevelPaged):
             continue
         page = told.event

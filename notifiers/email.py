@@ -21,9 +21,19 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Receipts, Refused, RetryLater
+from models.deliveries import (
+    Delivered,
+    Delivery,
+    DeliveryKind,
+    IncidentFacts,
+    Outcome,
+    Provider,
+    Receipts,
+    Refused,
+    RetryLater,
+)
 from models.severity import Priority
-from notifiers.render import TemplateFault, prose
+from notifiers.render import TemplateFault, handoff_prose, prose
 
 _FORMAT: Final = MAIL_FORMAT.clone(cte_type="7bit")  # every server takes it, whatever it can
 _CREDENTIALS_BACKOFF: Final = timedelta(minutes=5)
@@ -91,14 +101,27 @@ class EmailNotifier:
 
     def composed(self, delivery: Delivery, to: str) -> EmailMessage:
         """The mail, the same whenever it is made. Raises TemplateFault for facts that cannot be told."""
-        told = prose(delivery)
-        incident = delivery.incident
-        assert incident is not None, "prose needs it"
-        thread = f"<{incident.incident_id}@{self._domain}>"
+        note = delivery.handoff
+        told = prose(delivery) if note is None else handoff_prose(note)
         mail = EmailMessage(policy=_FORMAT)
         mail["From"] = Address("Tocsin", addr_spec=self._sender)
         mail["To"] = Address(addr_spec=to)
         mail["Subject"] = told.subject
+        if delivery.incident is not None:
+            self._thread(mail, delivery, delivery.incident)
+        elif note is not None:
+            mail["Date"] = note.at
+            mail["Message-ID"] = f"<{delivery.id}@{self._domain}>"
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered to this
+        mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
+        mail.set_content(told.text)
+        mail.add_alternative(told.html, subtype="html")
+        mail.set_boundary(f"tocsin-{delivery.id}")
+        return mail
+
+    def _thread(self, mail: EmailMessage, delivery: Delivery, incident: IncidentFacts) -> None:
+        """All mails of an incident belong together."""
+        thread = f"<{incident.incident_id}@{self._domain}>"
         mail["Date"] = incident.at
         if delivery.kind is DeliveryKind.EMAIL_REPORT:
             mail["Message-ID"] = thread
@@ -106,14 +129,8 @@ class EmailNotifier:
             mail["Message-ID"] = f"<{delivery.id}@{self._domain}>"
             mail["In-Reply-To"] = thread
             mail["References"] = thread
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered to this
-        mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
         if incident.priority in {Priority.P0, Priority.P1}:
             mail["Importance"] = "high"
-        mail.set_content(told.text)
-        mail.add_alternative(told.html, subtype="html")
-        mail.set_boundary(f"tocsin-{delivery.id}")
-        return mail
 
     async def _send(self, mail: EmailMessage, to: str) -> Outcome:
         handed_over = False

@@ -25,6 +25,7 @@ from models.deliveries import (
 from notifiers.render import (
     Payload,
     TemplateFault,
+    handoff_prose,
     pagerduty_event,
     prose,
     publication,
@@ -111,6 +112,9 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
             return {name: getattr(published, name) for name in published.__slots__}
         case _K.EMAIL_REPORT | _K.EMAIL_NOTICE | _K.EMAIL_UPDATE | _K.EMAIL_RESOLUTION:
             told = prose(delivery)
+            return {"to": delivery.message.to if delivery.message else None, "subject": told.subject, "text": told.text}
+        case _K.EMAIL_HANDOFF if delivery.handoff is not None:
+            told = handoff_prose(delivery.handoff)
             return {"to": delivery.message.to if delivery.message else None, "subject": told.subject, "text": told.text}
         case _K.TICKET | _K.TICKET_UPDATE | _K.TICKET_RESOLUTION:
             return ticket(delivery, receipts)

@@ -16,6 +16,7 @@ from typing import Any, cast, get_args
 from jinja2 import Environment, TemplateError
 
 from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Provider, Receipts
+from models.oncall.handoff import HandoffNote
 from models.severity import Severity
 from models.signals import Stage
 from models.statuspage import IMPACTS, Publication, StatusPage, overall, recent_days, unresolved
@@ -67,7 +68,9 @@ class TemplateFault(ValueError):
     """These facts cannot be told: one that the template needs is missing. The message says which."""
 
 
-def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind | None = None) -> Payload:
+def slack_message(
+    delivery: Delivery, receipts: Receipts, template: DeliveryKind | None = None, *, buttons: bool = False
+) -> Payload:
     """`text` and `blocks` of a Slack message; `template` where it is not the delivery's own kind (a refresh)."""
     return _object(
         slack_templates(),
@@ -75,12 +78,18 @@ def slack_message(delivery: Delivery, receipts: Receipts, template: DeliveryKind
         incident=delivery.incident,
         message=delivery.message,
         channel=receipts.get("channel"),
+        ticket=receipts.get("ticket_url"),
+        buttons=buttons,
+        note=delivery.handoff,
     )
 
 
 def slack_place(delivery: Delivery, receipts: Receipts) -> Place:
     """The incident's channel; where it has none (or could not get one), the thread under its announcement."""
-    if delivery.kind in {DeliveryKind.REMINDER, DeliveryKind.MAINTENANCE} and delivery.message is not None:
+    if (
+        delivery.kind in {DeliveryKind.REMINDER, DeliveryKind.MAINTENANCE, DeliveryKind.HANDOFF}
+        and delivery.message is not None
+    ):
         return Place(delivery.message.slack_channel)
     incident = delivery.incident
     if incident is None:
@@ -168,6 +177,15 @@ def prose(delivery: Delivery) -> Prose:
         f"Re: {subject}" if delivery.provider is Provider.EMAIL and name != "report" else subject,
         re.sub(r"\n{3,}", "\n\n", _render(text_templates(), f"prose/{name}.j2", layout="prose/_text.j2", **context)),
         _render(markup_templates(), f"prose/{name}.j2", layout="prose/_html.j2", **context),
+    )
+
+
+def handoff_prose(note: HandoffNote) -> Prose:
+    """What a mail about a handoff says."""
+    return Prose(
+        f"On-call handoff: {plain(note.schedule, 80)}",
+        re.sub(r"\n{3,}", "\n\n", _render(text_templates(), "prose/handoff.j2", layout="prose/_text.j2", note=note)),
+        _render(markup_templates(), "prose/handoff.j2", layout="prose/_html.j2", note=note),
     )
 
 

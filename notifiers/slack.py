@@ -27,7 +27,7 @@ from notifiers.slack_api import API_URL, SlackApi
 from notifiers.slack_faults import Failed, scope_is_no_outage
 
 _K = DeliveryKind
-_NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER, _K.MAINTENANCE}
+_NEEDS_INCIDENT = frozenset(_K) - {_K.REMINDER, _K.MAINTENANCE, _K.HANDOFF}
 _NEEDS_MESSAGE = {
     _K.NOTICE,
     _K.STATUS_UPDATE,
@@ -36,6 +36,7 @@ _NEEDS_MESSAGE = {
     _K.REMINDER,
     _K.MENTION,
     _K.MAINTENANCE,
+    _K.HANDOFF,
 }
 _LOOK_BACK = timedelta(minutes=10)
 """How far clocks may differ between us and Slack when a message is looked for."""
@@ -45,7 +46,8 @@ _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thre
 class SlackNotifier:
     """Speaks as the bot that `token` belongs to. `api_url` may point anywhere; `tls` carries another CA bundle.
 
-    One request may take `timeout`, one attempt with all its looking three times that.
+    One request may take `timeout`, one attempt with all its looking three times that. `buttons` says that
+    somebody hears them pressed.
     """
 
     provider = Provider.SLACK
@@ -58,7 +60,9 @@ class SlackNotifier:
         api_url: str = API_URL,
         tls: ssl.SSLContext | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        buttons: bool = False,
     ) -> None:
+        self._buttons = buttons
         self._api = SlackApi(token, api_url, tls, timeout)
         self._attempt_within = 3 * timeout
 
@@ -121,7 +125,7 @@ class SlackNotifier:
 
     async def _post(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         place = slack_place(delivery, receipts)
-        message = slack_message(delivery, receipts)
+        message = slack_message(delivery, receipts, buttons=self._buttons)
         since = delivery.incident.at - _LOOK_BACK if delivery.incident else None
         posted = await self._api.find(place, delivery.id, since) if read_back else None
         how = "was there already" if posted else "posted"
@@ -137,7 +141,7 @@ class SlackNotifier:
             channel, ts = receipts.get(f"{prefix}_channel"), receipts.get(f"{prefix}_ts")
             if not channel or not ts:
                 continue
-            message: Payload = slack_message(delivery, receipts, template=kind)
+            message: Payload = slack_message(delivery, receipts, template=kind, buttons=self._buttons)
             try:
                 await self._api.update(channel, ts, message)
             except Failed as failed:
@@ -158,6 +162,8 @@ def _lacking(delivery: Delivery) -> str | None:
         return "place in Slack"
     if delivery.incident is None and delivery.kind in _NEEDS_INCIDENT:
         return "incident"
+    if delivery.kind is _K.HANDOFF and delivery.handoff is None:
+        return "note"
     return "message" if delivery.message is None and delivery.kind in _NEEDS_MESSAGE else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,8 @@ WITHIN: Final = 15.0
 """Seconds for the whole of a fetch."""
 
 _TRIED: Final = timedelta(days=100)
+_FRESH_FOR: Final = 60.0
+"""Seconds on the monotonic clock for which what was read is good enough to be shown."""
 
 
 class Unfetched(Exception):
@@ -195,3 +197,25 @@ class Calendars:
 
     def _copy(self, variable: str) -> Path:
         return self._folder / f"{variable}.ics"
+
+
+class RecentCalendars:
+    """The same for those who ask often: read once a minute at most, whoever asks, and one reading at a time."""
+
+    def __init__(self, read: Callable[[], Awaitable[Mapping[str, Fetched]]], monotonic: Callable[[], float]) -> None:
+        self._read = read
+        self._monotonic = monotonic
+        self._answer: asyncio.Task[Mapping[str, Fetched]] | None = None
+        self._asked_at = 0.0
+
+    async def of(self, policy: Policy) -> Mapping[str, Fetched]:
+        """Those of the policy's schedules."""
+        answer, now = self._answer, self._monotonic()
+        if answer is None or (answer.done() and now - self._asked_at >= _FRESH_FOR):
+            self._asked_at = now
+            self._answer = answer = asyncio.create_task(self._look())
+        found = await asyncio.shield(answer)
+        return {name: one for name, one in found.items() if name in policy.schedules}
+
+    async def _look(self) -> Mapping[str, Fetched]:
+        return await self._read()

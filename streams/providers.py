@@ -65,7 +65,13 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
         built[Provider.PAGERDUTY] = _pagerduty(settings, policy, environ, tls)
     if Provider.SLACK not in recording and settings.slack_bot_token is not None:
         token = settings.slack_bot_token.get_secret_value()
-        built[Provider.SLACK] = SlackNotifier(token, api_url=settings.slack_api_url, tls=tls, timeout=ANSWER_WITHIN)
+        built[Provider.SLACK] = SlackNotifier(
+            token,
+            api_url=settings.slack_api_url,
+            tls=tls,
+            timeout=ANSWER_WITHIN,
+            buttons=settings.slack_signing_secret is not None,
+        )
     if Provider.EMAIL not in recording and settings.smtp_url is not None and settings.email_from is not None:
         server = settings.smtp_url.get_secret_value()
         built[Provider.EMAIL] = EmailNotifier(server, settings.email_from, tls=tls, timeout=ANSWER_WITHIN)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from models.deliveries import Provider
 from models.policy import Policy
+from models.ways import only_in_slack
 from streams.settings import Settings, SettingsError, routing_keys
 
 _EVERYBODY = (Provider.PAGERDUTY, Provider.SLACK, Provider.EMAIL, Provider.TICKET)
@@ -33,7 +34,24 @@ def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str
             f"these escalation levels can reach nobody: {named}; set their PagerDuty routing keys, "
             "or TOCSIN_RECORD_ONLY=1 to record pages instead of sending them"
         )
+    if Provider.SLACK in missing:
+        unreached = dict.fromkeys(level.name for level, _, whole in only_in_slack(policy, keys) if whole)
+        if unreached:
+            raise SettingsError(
+                f"these escalation levels can reach nobody: {', '.join(unreached)} (in Slack alone); set "
+                "TOCSIN_SLACK_BOT_TOKEN, or give their people PagerDuty routing keys"
+            )
     return {provider: f"{variable} is not set" for provider, variable in missing.items()}
+
+
+def unpaged(policy: Policy, environ: Mapping[str, str]) -> list[str]:
+    """People and groups whom their level can reach in Slack alone, while no token is set: one line for each level."""
+    if environ.get("TOCSIN_SLACK_BOT_TOKEN") or environ.get("TOCSIN_SLACK_BOT_TOKEN_FILE"):
+        return []
+    return [
+        f"{level.name} reaches {' and '.join(people)} in Slack alone, and TOCSIN_SLACK_BOT_TOKEN is not set: not at all"
+        for level, people, _ in only_in_slack(policy, routing_keys(policy, environ))
+    ]
 
 
 def unheard(recording: Mapping[Provider, str], policy: Policy) -> Mapping[Provider, str]:

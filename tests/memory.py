@@ -183,8 +183,10 @@ class MemoryStore:
         return {
             name: value
             for sent in self.outbox
-            if sent.delivery.incident_id == delivery.incident_id and sent.delivery.provider is delivery.provider
+            if sent.delivery.incident_id == delivery.incident_id
             for name, value in sent.receipts.items()
+            if sent.delivery.provider is delivery.provider
+            or (name == "ticket_url" and delivery.provider is Provider.SLACK)
         }
 
     async def renew(self, claimed: Sequence[Any], lease: timedelta) -> None:

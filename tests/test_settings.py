@@ -10,7 +10,7 @@ import pytest
 from models.deliveries import Provider
 from models.policy_file import parse_policy, shipped_policy
 from streams.providers import reach
-from streams.recording import unheard, whats_recorded
+from streams.recording import unheard, unpaged, whats_recorded
 from streams.settings import (
     SettingsError,
     kept_routing_keys,
@@ -19,6 +19,7 @@ from streams.settings import (
     routing_keys,
 )
 from streams.values import Bind, parse_bind
+from tests.scenarios.oncall import policy as oncall_policy
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +193,21 @@ def test_every_provider_is_built_where_it_is_configured(monkeypatch: pytest.Monk
     monkeypatch.setenv("TOCSIN_TICKET_URL", "http://tickets.example.test/hook")
     with pytest.raises(SettingsError, match="TOCSIN_TICKET_URL must begin with https"):
         reach(read_settings(), policy, keys, publish)
+
+
+def test_a_level_that_slack_alone_reaches_needs_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = parse_policy(
+        oncall_policy(
+            "{name: a, targets: [{person: cleo}]}", "{name: b, targets: [{person: ana}, {slack_group: S0OPS}]}"
+        ),
+        "p.yaml",
+    )
+    keys = dict.fromkeys(policy.own_keys, "k")
+    with pytest.raises(SettingsError, match=r"can reach nobody: a \(in Slack alone\); set TOCSIN_SLACK_BOT_TOKEN"):
+        whats_recorded(read_settings(), policy, keys)
+    assert [line.partition(" in Slack")[0] for line in unpaged(policy, keys)] == ["a reaches cleo", "b reaches S0OPS"]
+    monkeypatch.setenv("TOCSIN_SLACK_BOT_TOKEN", "xoxb-1")
+    assert Provider.SLACK not in whats_recorded(read_settings(), policy, keys)
+    assert unpaged(policy, {**keys, "TOCSIN_SLACK_BOT_TOKEN": "xoxb-1"}) == []
+    monkeypatch.setenv("TOCSIN_RECORD_ONLY", "1")
+    assert Provider.PAGERDUTY in whats_recorded(read_settings(), policy, keys)

@@ -34,6 +34,7 @@ from models.signals import (
     FreezeRequested,
     IncidentDeclared,
     MergeRequested,
+    ReassignRequested,
     ResolveRequested,
     RoleRequested,
     SeverityRequested,
@@ -148,8 +149,13 @@ class World:
     def acknowledge(self, by: str = "ana") -> None:
         self._command(AcknowledgeRequested, by=by)
 
-    def escalate(self, level: str | None = None, by: str = "ana") -> None:
-        self._command(EscalateRequested, by=by, level=level)
+    def escalate(self, level: str | None = None, by: str = "ana", ago: timedelta = timedelta(0)) -> None:
+        """`ago` is how long the command has waited."""
+        self._command(EscalateRequested, by=by, level=level, asked_at=self.now - ago)
+
+    def reassign(self, chain: str | None = None, by: str = "ana") -> None:
+        """To the policy in force now."""
+        self._command(ReassignRequested, by=by, policy_version=self.version, chain=chain)
 
     def resolve(self, by: str = "ana", note: str = "fixed", service: str | None = None) -> None:
         self._command(ResolveRequested, self.about(service) if service else None, by=by, note=note)

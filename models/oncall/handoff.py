@@ -5,8 +5,8 @@ Owns what is in it and in which order; its words are a template's, its sending a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.oncall.schedule import Handoff
@@ -58,6 +58,8 @@ class HandoffNote:
     """Numbers of the open incidents that nobody has taken."""
     resolved: tuple[IncidentFacts, ...]
     pages: int
+    mentions: Mapping[str, str] = field(default_factory=dict)
+    """Slack ids of those who have one, by name."""
 
 
 def handoff_note(facts: HandoffFacts) -> HandoffNote:

@@ -36,7 +36,10 @@ UPDATE delivery d SET
     detail = d.detail || CASE WHEN d.cancel_requested THEN '{MAYBE_SENT}' ELSE '' END
 FROM head WHERE d.id = head.id
 RETURNING d.urgency, d.seq, d.status, d.body::text, d.attempts - 1, d.unknown, clock_timestamp() - d.created_at,
-    (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider)
+    (SELECT r.refs::text FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = d.provider),
+    CASE WHEN d.provider = 'slack' THEN
+        (SELECT r.refs->>'ticket_url' FROM receipt r WHERE r.incident_id = d.incident_id AND r.provider = 'ticket')
+    END
 """  # noqa: S608 (constants of this package)
 
 # By attempt, so that a courier whose lease was lost does not hold up the one that has it now.
@@ -150,8 +153,8 @@ class Outbox:
             cursor = await connection.execute(_CLAIM, (provider, limit, lease))
             rows = sorted(await cursor.fetchall(), key=lambda row: row[:2])
         return [
-            Claimed(DELIVERY.validate_json(body), attempts, unknown, age, json.loads(receipts) if receipts else {})
-            for _, _, status, body, attempts, unknown, age, receipts in rows
+            Claimed(DELIVERY.validate_json(body), attempts, unknown, age, _known(receipts, ticket))
+            for _, _, status, body, attempts, unknown, age, receipts, ticket in rows
             if status == "sending"
         ]
 
@@ -193,6 +196,12 @@ class Outbox:
         if told:
             async with self._database.connection() as connection:
                 await connection.execute(_REPORTED, Rows.arrays(told))
+
+
+def _known(receipts: str | None, ticket: str | None) -> dict[str, str]:
+    """What the provider has told, and in Slack the ticket's address."""
+    told: dict[str, str] = json.loads(receipts) if receipts else {}
+    return {**told, "ticket_url": ticket} if ticket else told
 
 
 def _row(claimed: _Claimed, outcome: Outcome, wait: timedelta | None) -> Row:

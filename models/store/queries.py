@@ -5,7 +5,7 @@ nobody answers.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from models.deliveries import Provider
 from models.events import decode_event
 from models.heartbeats import Watched
 from models.maintenance import MaintenanceWindow
@@ -29,10 +30,10 @@ from models.store.connection import Database
 from models.store.errors import Unavailable, translated, unavailable
 from models.store.figures import figures
 from models.store.maintenance import Windows
-from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf, Ticket
 
 _I, _E, _R, _A = tables.IncidentRow, tables.EventRow, tables.ReviewRow, tables.ActionItemRow
-_D, _L, _P = tables.DeliveryRow, tables.DeadlineRow, tables.PublicationRow
+_D, _L, _P, _T = tables.DeliveryRow, tables.DeadlineRow, tables.PublicationRow, tables.ReceiptRow
 _H = tables.HeartbeatRow
 _WATCHED = tuple(Watched.__dataclass_fields__)
 _SHOWN_FOR = timedelta(days=92)
@@ -164,6 +165,17 @@ class Queries:
         """None until the signal was handled."""
         rows = await self._all(select(col(tables.InboxRow.changed)).where(col(tables.InboxRow.signal_id) == signal_id))
         return Handled(rows[0][0]) if rows else None
+
+    async def tickets(self, incidents: Collection[uuid.UUID]) -> dict[uuid.UUID, Ticket]:
+        """Those whose address the ticket system has answered, by incident."""
+        query = select(col(_T.incident_id), col(_T.refs)).where(
+            col(_T.incident_id).in_(incidents), col(_T.provider) == Provider.TICKET.value
+        )
+        return {
+            owner: Ticket(refs["ticket_url"], refs.get("ticket"))
+            for owner, refs in await self._all(query)
+            if refs.get("ticket_url")
+        }
 
     async def publications(self) -> list[Publication]:
         """What the status page says: all of incidents that are open, and three months of the others; oldest first."""

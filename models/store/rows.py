@@ -41,6 +41,14 @@ class Handled:
     changed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Where the ticket system keeps an incident, by its own answer."""
+
+    url: str
+    id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
     """A delivery and how sending it goes. `status` is the store's word."""

@@ -11,6 +11,7 @@ from models.store.connection import Database
 from models.store.deadlines import Ledger
 from models.store.errors import StoreError
 from models.store.feed import EventLog
+from models.store.handoffs import Handoffs
 from models.store.heartbeats import Heartbeats
 from models.store.maintenance import Windows
 from models.store.outbox import Outbox
@@ -55,6 +56,7 @@ class Store:
         self.evidence = Evidence(database)
         self.heartbeats = Heartbeats(database)
         self.windows = Windows(database)
+        self.handoffs = Handoffs(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

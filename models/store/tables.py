@@ -287,6 +287,14 @@ class PublicationRow(_Table, table=True):
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
 
 
+class HandoffRow(_Table, table=True):
+    """Up to which instant the handoffs of a schedule were told."""
+
+    __tablename__ = "handoff"
+    schedule: str = _text(key=True)
+    upto: datetime = _instant()
+
+
 class AlertGroupRow(_Table, table=True):
     """Which incident keys had alerts of a sender's group, so that a group that resolves reaches them all."""
 

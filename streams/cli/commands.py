@@ -97,7 +97,11 @@ def escalate(
     """Pages the next level now."""
     if answer := give(number, "escalate", {"by": by, "level": level}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} escalated: {one.level} is paged." if answer.changed else too_late(one))
+        answered = f"Nothing to do: {one.level} of {one.number} was paged already when this was asked."
+        if answer.changed:
+            say(f"{one.number} escalated: {one.level} is paged.")
+        else:
+            say(answered if one.status == "triggered" else too_late(one))
 
 
 def update(  # noqa: PLR0913 (Typer reads the options from the signature)

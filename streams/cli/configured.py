@@ -14,7 +14,7 @@ from models.deliveries import Provider
 from models.policy import Policy
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.cli.policy import levels_with_keys
-from streams.recording import unheard, whats_recorded
+from streams.recording import unheard, unpaged, whats_recorded
 from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, check_exposure
 from streams.web.auth import DEFAULT_SENDER
 
@@ -95,6 +95,8 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
         else:
             whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
             yield warning(f"level {name}", f"pages {whom}", f"set {variable}")
+    for line in unpaged(found.policy, os.environ):
+        yield warning("levels", line, "set TOCSIN_SLACK_BOT_TOKEN, or give them routing keys")
     mailed = unmailed(found.policy)
     if mailed and "email" not in recorded:
         said = f"{' and '.join(mailed)} incidents are mailed, but of some services to nobody"

@@ -33,6 +33,23 @@ def assign(
         say(done if answer.changed else too_late(one))
 
 
+def reassign(
+    number: Number,
+    *,
+    chain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of the policy's escalations; else that of the service.")
+    ] = None,
+    by: By,
+    as_json: AsJson = False,
+) -> None:
+    """Gives an incident the policy in force now, or another chain of it."""
+    if answer := give(number, "policy", {"chain": chain, "by": by}, as_json=as_json):
+        one = answer.incident
+        whom = f"; {one.level} was paged last" if one.level and one.status == "triggered" else ""
+        done = f"{one.number} goes by policy version {one.policy_version}, chain {chain or 'of its service'}{whom}."
+        say(done if answer.changed else too_late(one))
+
+
 def checklist(
     number: Number,
     *,
@@ -62,5 +79,5 @@ def checklist(
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    for command in (assign, checklist):
+    for command in (assign, checklist, reassign):
         app.command()(command)

@@ -10,7 +10,7 @@ from models.severity import Severity
 from streams.cli.client import connect, read
 from streams.cli.edge import Defaulting
 from streams.cli.numbers import SINCE_OPEN, Number, pages, whole_number
-from streams.cli.output import AsJson, instant, relative, say, say_fields, say_json, say_table, when
+from streams.cli.output import AsJson, instant, plain, relative, say, say_fields, say_json, say_table, when
 from streams.cli.timeline import told
 from streams.web.api_models import Explanation, IncidentView, PageView, TimelineEntry
 
@@ -72,6 +72,7 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
         ("severity", one.severity),
         ("priority", one.priority),
         ("kind", one.kind),
+        ("ticket", one.ticket.url if one.ticket else ""),
         ("why", "; ".join(one.why)),
         ("service", f"{one.service} (tier {int(one.tier)})"),
         ("environment", one.environment),
@@ -124,6 +125,8 @@ def explain(number: Number, *, as_json: AsJson = False) -> None:
         return
     told = read(Explanation, answer)
     say(f"{told.number}, by policy {told.policy} (version {told.policy_version})")
+    if told.ticket:
+        say(f"Its ticket: {plain(told.ticket.url)}")
     say_table(("at", "why"), [(instant(one.at), one.text) for one in told.reasons], "Nothing was decided about it.")
 
 

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from models.oncall.ical import ImportedCalendar
-from models.oncall.schedule import Handoff, gaps, next_handoff, on_call
-from models.oncall.sections import OnCallSchedule
 from models.oncall.spans import Span
 from models.policy import Policy
 from models.severity import describe
+from streams import rota
 from streams.calendars import Fetched, calendars_at
 from streams.cli.edge import Code, Defaulting, Fault
 from streams.cli.output import AsJson, complain, instant, relative, say_json, say_table
 from streams.clock import utc_now
-from streams.settings import policy_in_force, read_settings
+from streams.rota import Contradiction, NotThere, Plan, Turn
+from streams.settings import Settings, policy_in_force, read_settings
 
 _NO_SCHEDULES = "The policy has no schedules (docs/oncall.md shows how to write one); escalation goes by its levels."
-_STRANGERS = timedelta(days=14)
 
 Team = Annotated[str | None, typer.Option("--team", help="Only this team's schedule.")]
 ScheduleName = Annotated[str | None, typer.Option("--schedule", help="Only this schedule.")]
@@ -45,16 +42,6 @@ def _group() -> None:
     """Says who is on call."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One schedule with what its calendar gave."""
-
-    name: str
-    teams: tuple[str, ...]
-    schedule: OnCallSchedule
-    calendar: ImportedCalendar | None
-
-
 @oncall.command()
 def show(
     *,
@@ -68,21 +55,18 @@ def show(
 ) -> None:
     """Who is on call, until when, and who comes then."""
     then = _instant(at) if at else utc_now()
-    answers = [
-        (plan, on_call(plan.schedule, then, plan.calendar), next_handoff(plan.schedule, then, plan.calendar))
-        for plan in _plans(team, schedule, then)
-    ]
+    turns = [rota.turn(plan, then) for plan in _plans(team, schedule, then)]
     if as_json:
-        say_json({"at": then.isoformat(), "schedules": [_json(*answer) for answer in answers]})
+        say_json({"at": then.isoformat(), "schedules": [_json(turn) for turn in turns]})
         return
-    rows = [_row(*answer) for answer in answers]
+    rows = [_row(turn) for turn in turns]
     say_table(("schedule", "team", "on call", "until", "then"), rows, _NO_SCHEDULES, whole=True)
 
 
 @oncall.command("gaps")
 def show_gaps(
     *,
-    days: Annotated[int, typer.Option(min=1, max=366, help="How far to look ahead.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=rota.MOST_DAYS, help="How far to look ahead.")] = 30,
     at: Annotated[str | None, typer.Option("--from", metavar="TIME", help="From then on, not from now.")] = None,
     team: Team = None,
     schedule: ScheduleName = None,
@@ -92,7 +76,7 @@ def show_gaps(
     start = _instant(at) if at else utc_now().replace(microsecond=0)
     end = start + timedelta(days=days)
     plans = _plans(team, schedule, start)
-    found = [(plan, gap) for plan in plans for gap in gaps(plan.schedule, start, end, plan.calendar)]
+    found = rota.uncovered(plans, start, end)
     if as_json:
         rows = [{"schedule": plan.name, "from": gap.start, "to": gap.end} for plan, gap in found]
         say_json({"from": start, "to": end, "gaps": rows})
@@ -103,66 +87,53 @@ def show_gaps(
         raise typer.Exit(Code.REFUSED)
 
 
-def _plans(team: str | None, schedule: str | None, at: datetime) -> list[_Plan]:
+def _plans(team: str | None, schedule: str | None, at: datetime) -> list[Plan]:
     settings = read_settings()
     policy = policy_in_force(settings).policy
-    wanted = _wanted(policy, team, schedule)
-    chosen = policy.model_copy(update={"schedules": {name: policy.schedules[name] for name in wanted}})
-    fetched = asyncio.run(calendars_at(settings, chosen, utc_now).read())
-    for name, one in fetched.items():
-        _warn(name, one, at)
-    return [
-        _Plan(name, _teams(policy, name), policy.schedules[name], fetched[name].calendar if name in fetched else None)
-        for name in wanted
-    ]
+    try:
+        found = asyncio.run(rota.plans(policy, lambda chosen: _read(settings, chosen), team, schedule))
+    except NotThere as missing:
+        raise Fault(missing.args[0], Code.NOT_FOUND) from None
+    except Contradiction as fault:
+        raise Fault(str(fault), Code.USAGE) from None
+    for plan in found:
+        _warn(plan, at)
+    return found
 
 
-def _wanted(policy: Policy, team: str | None, schedule: str | None) -> list[str]:
-    """The schedules that were asked for. Raises Fault for what the policy does not have."""
-    if team is not None:
-        known = policy.teams.get(team)
-        if known is None:
-            raise Fault(f"the policy has no team {team!r}; it has: {_listed(policy.teams)}", Code.NOT_FOUND)
-        if known.schedule is None:
-            raise Fault(f"the team {team!r} has no schedule; name one in the policy", Code.NOT_FOUND)
-        if schedule not in {None, known.schedule}:
-            raise Fault(f"{schedule!r} is not the schedule of {team!r}; give --team or --schedule", Code.USAGE)
-        schedule = known.schedule
-    if schedule is None:
-        return list(policy.schedules)
-    if schedule not in policy.schedules:
-        raise Fault(f"the policy has no schedule {schedule!r}; it has: {_listed(policy.schedules)}", Code.NOT_FOUND)
-    return [schedule]
+async def _read(settings: Settings, policy: Policy) -> Mapping[str, Fetched]:
+    return await calendars_at(settings, policy, utc_now).read()
 
 
-def _warn(name: str, fetched: Fetched, at: datetime) -> None:
-    if fetched.fault:
+def _warn(plan: Plan, at: datetime) -> None:
+    fetched = plan.fetched
+    if fetched and fetched.fault:
         copy = f"; going by the copy that was fetched {relative(fetched.fetched_at)}" if fetched.calendar else ""
-        complain(f"schedule {name}: {fetched.fault}{copy}")
-    strangers = fetched.calendar.strangers(at, at + _STRANGERS) if fetched.calendar else []
-    if strangers:
+        complain(f"schedule {plan.name}: {fetched.fault}{copy}")
+    if strangers := plan.strangers(at):
         titles = ", ".join(repr(title) for title in strangers[:5])
-        complain(f"schedule {name}: its calendar has events that name nobody in people: {titles}")
+        complain(f"schedule {plan.name}: its calendar has events that name nobody in people: {titles}")
 
 
-def _row(plan: _Plan, people: tuple[str, ...], handoff: Handoff | None) -> tuple[str, ...]:
-    then = tuple(dict.fromkeys((*handoff.remaining, *handoff.coming))) if handoff else ()
-    until = _local(handoff.at, plan.schedule.zone) if handoff else "-"
-    return plan.name, ", ".join(plan.teams) or "-", _names(people), until, _names(then) if handoff else "-"
+def _row(turn: Turn) -> tuple[str, ...]:
+    plan = turn.plan
+    until = _local(turn.until, plan.schedule.zone) if turn.until else "-"
+    then = "-" if turn.then is None else _names(turn.then)
+    return plan.name, ", ".join(plan.teams) or "-", _names(turn.people), until, then
 
 
-def _json(plan: _Plan, people: tuple[str, ...], handoff: Handoff | None) -> dict[str, Any]:
+def _json(turn: Turn) -> dict[str, Any]:
     return {
-        "schedule": plan.name,
-        "teams": plan.teams,
-        "zone": plan.schedule.zone,
-        "people": people,
-        "until": handoff.at.isoformat() if handoff else None,
-        "then": (*handoff.remaining, *handoff.coming) if handoff else None,
+        "schedule": turn.plan.name,
+        "teams": turn.plan.teams,
+        "zone": turn.plan.schedule.zone,
+        "people": turn.people,
+        "until": turn.until.isoformat() if turn.until else None,
+        "then": turn.then,
     }
 
 
-def _gap(plan: _Plan, gap: Span) -> tuple[str, ...]:
+def _gap(plan: Plan, gap: Span) -> tuple[str, ...]:
     zone = plan.schedule.zone
     return plan.name, _local(gap.start, zone), _local(gap.end, zone), describe(gap.end - gap.start)
 
@@ -178,19 +149,10 @@ def _names(people: tuple[str, ...]) -> str:
     return ", ".join(people) or "nobody"
 
 
-def _teams(policy: Policy, schedule: str) -> tuple[str, ...]:
-    return tuple(name for name, team in policy.teams.items() if team.schedule == schedule)
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(names) or "none"
-
-
 def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return rota.instant_of(datetime.fromisoformat(text))
+    except ValueError:
         raise Fault(f"{text!r} is not a time; write it as 2026-03-29T09:00+02:00", Code.USAGE) from None
 
 

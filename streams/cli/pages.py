@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Annotated, Final
 
 import typer
@@ -19,10 +20,12 @@ _LOOK_EVERY: Final = 0.25
 _UNDER_WAY: Final = frozenset({"pending", "sending"})
 
 
-def page(
+def page(  # noqa: PLR0913 (Typer reads the options from the signature)
     *,
     test: Annotated[bool, typer.Option("--test", help="Required: only test pages are sent by hand.")] = False,
-    level: Annotated[str | None, typer.Option(help="A level of the policy; else its first.")] = None,
+    level: Annotated[str | None, typer.Option(help="A level of the chain; else its first.")] = None,
+    service: Annotated[str | None, typer.Option(help="The chain of this service.")] = None,
+    chain: Annotated[str | None, typer.Option(help="One of the policy's escalations; else the default.")] = None,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to follow it; 0 does not.")] = FOLLOW,
     by: By,
     key: Key = None,
@@ -35,24 +38,32 @@ def page(
     if not test:
         raise Fault("only test pages are sent by hand: add --test, or `tocsin declare` an incident", Code.USAGE)
     with connect() as client:
-        reply = client.post("pages", "test", body={"level": level, "by": by}, key=key)
+        body = {"level": level, "service": service, "chain": chain, "by": by}
+        reply = client.post("pages", "test", body=body, key=key)
         asked = read(PageTestAnswer, reply.body)
         if not as_json:
-            say(f"A test page to {asked.level} is on its way (delivery {asked.delivery_id}).")
+            say(f"A test page to {plain(asked.level)} is on its way ({_deliveries(asked)}).")
         if asked.recording:
             complain("pages are only recorded here, so nobody is paged; see `tocsin doctor` for why")
-        followed = _followed(client, asked, wait) if wait else None
+        until = time.monotonic() + wait
+        followed = [_followed(client, one, until) for one in asked.delivery_ids] if wait else []
     if as_json:
-        say_json({**reply.body, "delivery": followed.model_dump(mode="json") if followed else None})
-    if followed is not None:
-        _judge(followed, as_json=as_json)
+        rows = [one.model_dump(mode="json") for one in followed]
+        say_json({**reply.body, "delivery": rows[0] if rows else None, "deliveries": rows})
+    for one in followed:
+        _judge(one, as_json=as_json)
 
 
-def _followed(client: Client, asked: PageTestAnswer, wait: float) -> DeliveryView:
-    """The delivery once it is settled, or as it stands when `wait` is over."""
-    until = time.monotonic() + wait
+def _deliveries(asked: PageTestAnswer) -> str:
+    if len(asked.delivery_ids) == 1:
+        return f"delivery {asked.delivery_id}"
+    return f"{len(asked.delivery_ids)} deliveries: {plain(', '.join(asked.whom))}"
+
+
+def _followed(client: Client, delivery_id: uuid.UUID, until: float) -> DeliveryView:
+    """The delivery once it is settled, or as it stands `until` then."""
     while True:
-        row = read(DeliveryView, client.get("deliveries", str(asked.delivery_id)))
+        row = read(DeliveryView, client.get("deliveries", str(delivery_id)))
         if row.status not in _UNDER_WAY or time.monotonic() >= until:
             return row
         time.sleep(_LOOK_EVERY)

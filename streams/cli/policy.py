@@ -19,6 +19,7 @@ from streams.cli.edge import Defaulting, Fault
 from streams.cli.output import AsJson, say, say_fields, say_json
 from streams.cli.policy_try import attempt
 from streams.clock import utc_now
+from streams.recording import unpaged
 from streams.settings import PolicyInForce, SettingsError, policy_in_force, read_settings, routing_keys
 
 
@@ -64,7 +65,7 @@ def check(
         ("policy", f"{summary['name']}: ok"),
         ("version", summary["version"]),
         *((f"level {name}", key) for name, key in levels.items()),
-        ("rounds", summary["rounds"]),
+        ("rounds", ", ".join(f"{one['rounds']} of {name}" for name, one in summary["chains"].items())),
         ("services", summary["services"]),
         ("people", summary["people"]),
     ])  # fmt: skip
@@ -85,6 +86,7 @@ def _unset(found: PolicyInForce, summary: dict[str, Any]) -> Iterator[str]:
     for name in found.policy.own_keys:
         if keys and name not in keys:
             yield f"{name} is not set: whoever has it as their own key is not paged, and the next level is at once"
+    yield from unpaged(found.policy, os.environ)
     asked = [family.name for family in families(found.policy) if any(one.query for one in family.rules.sources)]
     if asked and not os.environ.get("TOCSIN_PROMETHEUS_URL"):
         yield f"TOCSIN_PROMETHEUS_URL is not set, so nobody can be asked for the {' and the '.join(asked)}"
@@ -107,6 +109,10 @@ def _summary(found: PolicyInForce) -> dict[str, Any]:
             {"name": name, "routing_key": variable, "key": state} for name, variable, state in levels_with_keys(found)
         ],
         "rounds": found.policy.escalation.rounds,
+        "chains": {
+            name: {"rounds": chain.rounds, "levels": [level.name for level in chain.levels]}
+            for name, chain in found.policy.chains.items()
+        },
         "services": len(found.policy.services),
         "people": len(found.policy.people),
     }

@@ -18,7 +18,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.cli.run": ("up", "web", "worker", "migrate", "demo"),
     "streams.cli.incidents": ("incidents", "explain"),
     "streams.cli.commands": ("declare", "ack", "resolve", "escalate", "update", "severity"),
-    "streams.cli.coordination": ("assign", "checklist"),
+    "streams.cli.coordination": ("assign", "checklist", "reassign"),
     "streams.cli.correlation": ("merge", "split", "freeze"),
     "streams.cli.pages": ("page",),
     "streams.cli.deliveries": ("deliveries",),

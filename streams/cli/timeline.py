@@ -106,6 +106,9 @@ _SENTENCES: Final[Mapping[str, Callable[[_Event], str]]] = {
     "level_skipped": lambda event: f"{event['level']} reaches nobody: {event['reason']}",
     "nobody_on_call": lambda event: f"no level reaches anybody: {', '.join(event['levels'])}",
     "page_held": lambda event: f"nobody is woken{_during(event.get('maintenance'))}; paged at {_at(event['until'])}",
+    "policy_reassigned": lambda event: (
+        f"policy version {event['policy_version']}, chain {event['chain'] or 'of its service'}, by {event['by']}"
+    ),
     "acknowledgement_stands": lambda event: f"there was news; asked again at {_at(event['expires_due'])}",
     "deadline_passed": lambda event: str(event["name"]),
     "update_expected": lambda event: (

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
+from models.policy import Policy
 from models.store.connection import Database
 from models.store.errors import StoreError
 from models.store.store import Store
+from notifiers.slack_replies import SlackReplies
+from streams.calendars import Fetched, RecentCalendars, calendars_at
 from streams.clock import utc_now
 from streams.heartbeat import beat, keep_beating, watchdog
 from streams.loops import nap, repeat
@@ -24,7 +28,7 @@ from streams.process.places import brokers, database_url
 from streams.processes import Supervised
 from streams.producer import Producer
 from streams.recording import unheard, whats_recorded
-from streams.settings import PolicyInForce, Settings, policy_in_force
+from streams.settings import PolicyInForce, Settings, SettingsError, policy_in_force
 from streams.trust import trusted
 from streams.verify import Examiner
 from streams.watch import Watch
@@ -46,6 +50,7 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
     policies = Policies(policy, store.policy_text)
     examiner = Examiner(store.evidence, policies, settings.keep_ended)
     watch = Watch(examiner, producer.publish, policy, utc_now, self.stop)
+    calendars = RecentCalendars(partial(_calendars, settings, policy.policy), time.monotonic)
     ports = WebPorts(
         settings=settings,
         policy=policy,
@@ -57,6 +62,8 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
         recording=recording,
         clock=utc_now,
         findings=watch.count,
+        calendars=calendars.of,
+        slack_reply=SlackReplies(settings.slack_api_url, trusted(settings.ca_file)).reply,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -97,6 +104,14 @@ async def _heartbeat(settings: Settings, producer: Producer, store: Store, watch
         beat, producer.publish, store.reads, utc_now, watch.guarding(call)
     )
     await repeat("heartbeat", partial(keep_beating, one_beat, watch.stop), watch.stop)
+
+
+async def _calendars(settings: Settings, policy: Policy) -> Mapping[str, Fetched]:
+    """Never raises: a calendar that is not well set is said to whoever asks, and keeps nobody from sending alerts."""
+    try:
+        return await calendars_at(settings, policy, utc_now).read()
+    except SettingsError as error:
+        return {name: Fetched(None, None, str(error)) for name, one in policy.schedules.items() if one.ical}
 
 
 async def _nobody() -> None:

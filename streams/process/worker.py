@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from agents import dead_letters
+from agents import dead_letters, handoffs
 from agents.correlation import CorrelationPorts
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
@@ -36,7 +36,7 @@ from streams.clock import utc_now
 from streams.consume import Consumption, attach
 from streams.duties import Duties, Worker
 from streams.group import faust_app, run_app
-from streams.loops import TRANSIENT, repeat
+from streams.loops import TRANSIENT, nap, repeat
 from streams.policies import Policies
 from streams.pressure import Pressure
 from streams.process.places import brokers as brokers_of
@@ -45,7 +45,7 @@ from streams.processes import Supervised
 from streams.producer import Producer
 from streams.prometheus import Prometheus
 from streams.providers import at_once, reach
-from streams.recording import unheard
+from streams.recording import unheard, unpaged
 from streams.settings import Settings, policy_in_force
 from streams.trust import trusted
 
@@ -54,6 +54,8 @@ log = logging.getLogger(__name__)
 GROUP: Final = "tocsin"
 MESSAGES_EVERY: Final = timedelta(milliseconds=100)
 """Between two rounds of a courier of messages. Pages have no such pause."""
+HANDOFFS_EVERY: Final = 15.0
+"""Seconds between looks for handoffs: how late a note may be."""
 BACKLOG: Final = 32
 """Webhooks, or signals, waiting from which on what can wait does: whoever has to be woken goes first."""
 BATCHES: Final = {topics.WEBHOOKS: 64, topics.SIGNALS: 128}
@@ -78,11 +80,18 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
             loops = [tasks.create_task(loop) for loop in Duties(worker, self.stop).loops()]
             follow = partial(policies.follow_calendars, self.stop)
             loops.append(tasks.create_task(repeat("calendars", follow, self.stop)))
+            notes = handoffs.HandoffPorts(worker.store.handoffs, policies, worker.waker.wake)
+            loops.append(tasks.create_task(repeat("handoffs", partial(_tell_handoffs, notes, self.stop), self.stop)))
             await run_app(app, self.stop)
             self.stop.set()
             await asyncio.gather(*loops)
         for courier in worker.couriers.values():
             await courier.drain()
+
+
+async def _tell_handoffs(ports: handoffs.HandoffPorts, stop: asyncio.Event) -> None:
+    await handoffs.tell(ports)
+    await nap(stop, HANDOFFS_EVERY)
 
 
 @contextlib.asynccontextmanager
@@ -96,6 +105,8 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
             stack.push_async_callback(notifier.close)
         for provider, why in unheard(reached.recording, policy.policy).items():
             log.warning("%s is recorded, not sent: %s", provider, why)
+        for line in unpaged(policy.policy, os.environ):
+            log.warning("%s", line)
         lookup: Lookup = nobody_to_ask
         if settings.prometheus_url:
             lookup = prometheus = Prometheus(settings.prometheus_url, trusted(settings.ca_file))

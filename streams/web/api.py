@@ -24,8 +24,8 @@ from models.signals import (
     Signal,
     UpdateRequested,
 )
-from models.state import Status
-from models.store.rows import IncidentFilter, Position
+from models.state import Incident, Status
+from models.store.rows import IncidentFilter, Position, Ticket
 from streams import topics
 from streams.web import api_models as api
 from streams.web import api_requests as requests
@@ -75,8 +75,9 @@ async def list_incidents(  # noqa: PLR0913 (FastAPI reads the query from the sig
     )
     found = await ports.reads.incidents(which, _position(after) if after else None, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
+    tickets = await ports.reads.tickets([incident.id for incident in found])
     return api.IncidentPage(
-        incidents=[api.IncidentView.of(incident) for incident in found[:limit]],
+        incidents=[api.IncidentView.of(incident, tickets.get(incident.id)) for incident in found[:limit]],
         next=_cursor(Position(last.opened_at, last.id)) if last else None,
     )
 
@@ -124,9 +125,13 @@ async def declare(asked: requests.Declare, told: Told, ports: Ports, giver: Give
 
 
 @router.get("/incidents/{number}")
-async def show(incident: TheIncident) -> api.IncidentView:
+async def show(incident: TheIncident, ports: Ports) -> api.IncidentView:
     """One incident."""
-    return api.IncidentView.of(incident)
+    return api.IncidentView.of(incident, await _ticket(incident, ports))
+
+
+async def _ticket(incident: Incident, ports: WebPorts) -> Ticket | None:
+    return (await ports.reads.tickets([incident.id])).get(incident.id)
 
 
 @router.get("/incidents/{number}/timeline")
@@ -140,7 +145,7 @@ async def explain_incident(incident: TheIncident, ports: Ports) -> api.Explanati
     """Why it is what it is: which rules spoke, what they saw, under which policy."""
     policy = await ports.policies.of(incident.policy_version)
     reasons = explain(incident, await ports.reads.timeline(incident.id), policy)
-    return api.Explanation.of(incident, policy.name, reasons)
+    return api.Explanation.of(incident, policy.name, reasons, await _ticket(incident, ports))
 
 
 @router.get("/incidents/{number}/deliveries")
@@ -161,11 +166,13 @@ class Order:
     def __init__(self, incident: TheIncident, told: Told, ports: Ports, giver: Giver) -> None:
         self.incident, self.told, self.ports, self.giver = incident, told, ports, giver
 
-    async def give(self, kind: Callable[..., Signal], asked: requests.Command) -> api.CommandAnswer | Response:
-        """What it led to, or that it is kept."""
+    async def give(
+        self, kind: Callable[..., Signal], asked: requests.Command, **more: object
+    ) -> api.CommandAnswer | Response:
+        """What it led to, or that it is kept. `more` are fields that nobody sends."""
         about = self.incident
         return await self.given(
-            kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked))
+            kind(id=self.told.id, key=about.key, incident_id=about.id, via=self.told.via, **dict(asked), **more)
         )
 
     async def given(self, signal: Signal) -> api.CommandAnswer | Response:
@@ -184,15 +191,15 @@ async def acknowledge(order: TheOrder, asked: requests.Command | None = None) ->
 
 @router.post("/incidents/{number}/escalate", response_model=api.CommandAnswer, responses=LATER)
 async def escalate(order: TheOrder, asked: requests.Escalate | None = None) -> api.CommandAnswer | Response:
-    """Pages the next level, or the named one, now."""
+    """Pages the next level, or the named one, now; nothing where another has done so in the same moment."""
     asked = asked or requests.Escalate()
     policy = await order.ports.policies.of(order.incident.policy_version)
-    names = [level.name for level in policy.chain(order.incident.service).levels]
+    names = [level.name for level in policy.chain(order.incident.service, order.incident.chain).levels]
     if asked.level is not None and asked.level not in names:
         raise Problem(
             422, f"level: this incident's policy has no level {asked.level!r}", f"It has: {', '.join(names)}."
         )
-    return await order.give(EscalateRequested, asked)
+    return await order.give(EscalateRequested, asked, asked_at=await order.ports.reads.now())
 
 
 @router.post("/incidents/{number}/resolve", response_model=api.CommandAnswer, responses=LATER)
@@ -220,4 +227,5 @@ async def _given(
     incident = await ports.reads.incident_by_id(incident_id) if handled else None
     if handled is None or incident is None:
         return later(signal.id)
-    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=api.IncidentView.of(incident))
+    view = api.IncidentView.of(incident, await _ticket(incident, ports))
+    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=view)

@@ -1,5 +1,5 @@
 # ruff: noqa: FAST003 (a dependency takes the path parameter)
-"""The API of working together on an incident: roles and its checklist, under /api/v1."""
+"""The API of working together on an incident: roles, its checklist and its policy, under /api/v1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from models import ticks
-from models.signals import ChecklistTickRequested, RoleRequested
+from models.signals import ChecklistTickRequested, ReassignRequested, RoleRequested
 from streams.web import api_models as api
 from streams.web import api_requests as requests
 from streams.web.api import API_ERRORS, LATER, TheOrder, authorise
@@ -39,6 +39,16 @@ class ChecklistView(BaseModel):
 async def assign(order: TheOrder, asked: requests.AssignRole) -> api.CommandAnswer | Response:
     """Gives a role to a person, or takes it back; announced in Slack. POLICY 15."""
     return await order.give(RoleRequested, asked)
+
+
+@router.post("/incidents/{number}/policy", response_model=api.CommandAnswer, responses=LATER)
+async def reassign(order: TheOrder, asked: requests.Reassign | None = None) -> api.CommandAnswer | Response:
+    """Gives the incident the policy in force now, or another chain of it; whoever is paged already is not again."""
+    asked, present = asked or requests.Reassign(), order.ports.policy
+    if asked.chain is not None and asked.chain not in present.policy.chains:
+        listed = ", ".join(present.policy.chains)
+        raise Problem(422, f"chain: the policy has no chain {asked.chain!r}", f"It has: {listed}.")
+    return await order.give(ReassignRequested, asked, policy_version=present.version)
 
 
 @router.get("/incidents/{number}/checklist")

@@ -18,7 +18,7 @@ from models.severity import Priority, ServiceTier, Severity
 from models.signals import Stage
 from models.state import Incident, Status
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, ReviewOf, Ticket
 
 
 class DeadlineView(BaseModel):
@@ -36,6 +36,13 @@ class DeadlineView(BaseModel):
     @classmethod
     def of(cls, row: DeadlineRow) -> DeadlineView:
         return cls.model_validate(row, from_attributes=True)
+
+
+class TicketView(BaseModel):
+    """Where the ticket system keeps an incident."""
+
+    id: str | None
+    url: str
 
 
 class PageView(BaseModel):
@@ -85,10 +92,15 @@ class IncidentView(BaseModel):
     pages: list[PageView]
     deadlines: list[DeadlineView]
     policy_version: str
+    chain: str | None
+    """The chain that a person gave it; null for that of its service."""
+    ticket: TicketView | None = None
+    """Null until the ticket system has answered with an address."""
 
     @classmethod
-    def of(cls, incident: Incident) -> IncidentView:
+    def of(cls, incident: Incident, ticket: Ticket | None = None) -> IncidentView:
         return cls(
+            ticket=TicketView.model_validate(ticket, from_attributes=True) if ticket else None,
             **{name: getattr(incident, name) for name in _SAME},
             next_update_due=incident.coordination.next_update_due,
             updates_missed=incident.coordination.updates_missed,
@@ -108,7 +120,7 @@ class IncidentView(BaseModel):
 
 _OWN = {
     *("next_update_due", "updates_missed", "roles", "level", "alerts", "firing", "pages", "deadlines"),
-    *("attached_to", "collected", "frozen"),
+    *("attached_to", "collected", "frozen", "ticket"),
 }
 _SAME = set(IncidentView.model_fields) - _OWN
 
@@ -144,11 +156,17 @@ class Explanation(BaseModel):
     policy: str
     policy_version: str
     reasons: list[ReasonView]
+    ticket: TicketView | None = None
 
     @classmethod
-    def of(cls, incident: Incident, policy: str, reasons: Sequence[Reason]) -> Explanation:
-        told = [ReasonView(at=reason.at, text=reason.text) for reason in reasons]
-        return cls(number=incident.number, policy=policy, policy_version=incident.policy_version, reasons=told)
+    def of(cls, incident: Incident, policy: str, reasons: Sequence[Reason], ticket: Ticket | None) -> Explanation:
+        return cls(
+            number=incident.number,
+            policy=policy,
+            policy_version=incident.policy_version,
+            reasons=[ReasonView(at=reason.at, text=reason.text) for reason in reasons],
+            ticket=TicketView.model_validate(ticket, from_attributes=True) if ticket else None,
+        )
 
 
 class DeliveryView(BaseModel):
@@ -233,7 +251,11 @@ class PageTestAnswer(BaseModel):
     """`recording` is True when no provider is configured, so that nobody will be paged."""
 
     delivery_id: uuid.UUID
+    """Of the first of them."""
+    delivery_ids: list[uuid.UUID]
+    chain: str
     level: str
+    whom: list[str]
     recording: bool
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: FAST003 (a dependency takes the path parameter)
-"""The API beside incidents: reviews, deliveries, deadlines, test pages and the policy, under /api/v1."""
+"""The API beside incidents: reviews, deliveries, deadlines and the policy, under /api/v1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from models.deliveries import Delivery, DeliveryKind, Message, PageFacts, Provider, Urgency
-from models.records import Outgoing
 from models.review import ActionItem
 from models.review_signals import ActionItemCompleted, ActionItemRequested, PostmortemCompleted
 from streams import topics
@@ -143,36 +141,6 @@ async def show_delivery(delivery_id: uuid.UUID, ports: Ports) -> api.DeliveryVie
 async def list_deadlines(ports: Ports, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[api.DeadlineView]:
     """Those that are armed, the soonest first."""
     return [api.DeadlineView.of(row) for row in await ports.reads.deadlines(None, limit)]
-
-
-@router.post("/pages/test", tags=["operations"], status_code=202)
-async def page_test(
-    told: Told, ports: Ports, giver: Giver, asked: requests.PageTest | None = None
-) -> api.PageTestAnswer:
-    """Pages a level for real, marked as a test. GET /api/v1/deliveries/{id} says how it went."""
-    asked = asked or requests.PageTest()
-    levels = {level.name: level for level in ports.policy.policy.escalation.levels}
-    level = levels.get(asked.level or next(iter(levels)))
-    if level is None:
-        raise Problem(422, f"level: the policy has no level {asked.level!r}", f"It has: {', '.join(levels)}.")
-    if not level.routing_keys:
-        raise Problem(422, f"level: {level.name} has no routing key of its own", "Page a person of it in PagerDuty.")
-    dedup_key = f"test/{told.id}"
-    delivery = Delivery(
-        id=told.id,
-        incident_id=None,
-        incident_key=dedup_key,
-        kind=DeliveryKind.PAGE,
-        lane=dedup_key,
-        urgency=Urgency.PAGE,
-        page=PageFacts(1, level.name, level.routing_keys[0], dedup_key, test=True),
-        message=Message(f"A test page of Tocsin to {level.name}, asked for by {asked.by}.", by=asked.by),
-    )
-    if await ports.reads.delivery(delivery.id) is None:
-        await ports.enqueue(delivery)
-    await giver.publish([Outgoing(topics.DELIVERIES_PAGERDUTY, dedup_key.encode(), b"")])
-    recording = Provider.PAGERDUTY in ports.recording
-    return api.PageTestAnswer(delivery_id=delivery.id, level=level.name, recording=recording)
 
 
 @router.get("/policy", tags=["operations"])

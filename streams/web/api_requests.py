@@ -63,6 +63,12 @@ class Escalate(Command):
     level: Name | None = None
 
 
+class Reassign(Command):
+    """Gives the incident the policy in force now."""
+
+    chain: Name | None = Field(default=None, description="A name among its escalations; else that of the service.")
+
+
 class Resolve(Command):
     """Ends the incident; what still fires stays silent until it has been seen resolved."""
 
@@ -129,4 +135,6 @@ class CompletePostmortem(Command):
 class PageTest(Command):
     """A real page to a level, marked as a test."""
 
-    level: Name | None = Field(default=None, description="The first level of the policy when left out.")
+    level: Name | None = Field(default=None, description="The first level of the chain when left out.")
+    service: Name | None = Field(default=None, description="The chain of this service.")
+    chain: Name | None = Field(default=None, description="A name among the policy's escalations; else the default.")

@@ -13,12 +13,15 @@ from streams.web import (
     api_correlation,
     api_heartbeats,
     api_maintenance,
+    api_oncall,
     api_operations,
+    api_pages,
     docs,
     errors,
     health,
     metrics,
     pagerduty,
+    slack,
     status_page,
 )
 from streams.web.auth import DEFAULT_SENDER, Doors
@@ -54,8 +57,17 @@ def build(ports: WebPorts) -> Edge:
     app.state.api_doors = Doors({"api": settings.api_token} if settings.api_token else {}, "TOCSIN_API_TOKEN", "api")
     app.state.public_page = status_page.PublicPage(ports)
     errors.install(app)
-    own = (api, api_coordination, api_correlation, api_heartbeats, api_maintenance, api_operations)
-    for part in (*own, pagerduty, status_page, health, metrics, docs):
+    own = (
+        api,
+        api_coordination,
+        api_correlation,
+        api_heartbeats,
+        api_maintenance,
+        api_oncall,
+        api_operations,
+        api_pages,
+    )
+    for part in (*own, pagerduty, slack, status_page, health, metrics, docs):
         app.include_router(part.router)
     doors = Doors(settings.webhook_tokens, "TOCSIN_WEBHOOK_TOKENS", DEFAULT_SENDER)
     return Edge(Receiver(ports, doors, web_metrics), app, web_metrics)

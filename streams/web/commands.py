@@ -46,7 +46,7 @@ class Commands:
         if known is not None:
             return known
         await self.publish([Outgoing(topic, signal.key.encode(), encode_signal(signal))])
-        return await self._outcome(signal.id)
+        return await self.outcome(signal.id)
 
     async def publish(self, records: list[Outgoing]) -> None:
         """Returns once the broker has them. Raises Problem and UNAVAILABLE."""
@@ -57,7 +57,8 @@ class Commands:
         except Crowded as error:
             raise Problem(503, str(error), "Send it again.", headers={"Retry-After": "5"}) from None
 
-    async def _outcome(self, signal_id: uuid.UUID) -> Handled | None:
+    async def outcome(self, signal_id: uuid.UUID) -> Handled | None:
+        """Of a signal that was published; None when it takes longer than one should wait for it."""
         loop = asyncio.get_running_loop()
         until, looks = loop.time() + self._wait, 0
         while loop.time() < until:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from streams.web import pagerduty, receiver
+from streams.web import pagerduty, receiver, slack
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 Schema = Mapping[str, Any]
@@ -46,6 +46,23 @@ INBOUND_PATHS: Final[Mapping[str, Any]] = {
                 "200": {"description": "Handed on, or none of our business."},
                 "401": {"description": "The signature is not valid."},
                 "503": {"description": "Send it again."},
+            },
+        }
+    },
+    slack.PATH: {
+        "post": {
+            "tags": ["webhooks"],
+            "summary": "Slack",
+            "description": "Buttons of Slack (`block_actions`), signed with TOCSIN_SLACK_SIGNING_SECRET. Whoever"
+            " pressed one is answered by its response_url.",
+            "requestBody": {
+                "required": True,
+                "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+            },
+            "responses": {
+                "200": {"description": "Handed on, or none of our business."},
+                "401": {"description": "The signature is not valid, or older than five minutes."},
+                "503": {"description": "Not taken; Slack says so to whoever pressed."},
             },
         }
     },

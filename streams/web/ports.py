@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,12 +13,15 @@ from agents.ports import PolicyBook
 from models.deliveries import Delivery, Provider
 from models.heartbeats import Watched
 from models.maintenance import MaintenanceWindow
+from models.policy import Policy
 from models.records import Publish
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf, Ticket
+from streams.calendars import Fetched
 from streams.clock import Clock
+from streams.rota import ReadCalendars
 from streams.settings import PolicyInForce, Settings
 
 
@@ -52,6 +55,10 @@ class Reads(Protocol):
         """None until the signal was handled."""
         ...
 
+    async def tickets(self, incidents: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Ticket]:
+        """Those whose address the ticket system has answered, by incident."""
+        ...
+
     async def publications(self) -> Sequence[Publication]:
         """What the status page says: everything of unresolved incidents, and some months of the others."""
         ...
@@ -65,6 +72,14 @@ class Reads(Protocol):
     async def heartbeats(self) -> Sequence[Watched]:
         """Of senders, by sender and name."""
         ...
+
+
+async def _no_calendars(_: Policy) -> Mapping[str, Fetched]:
+    return {}
+
+
+async def _nobody(response_url: str, text: str) -> None:
+    """Slack is not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +102,7 @@ class WebPorts:
     """Seconds, for how old an answer is."""
     findings: Callable[[], int | None] = lambda: None
     """How many broken promises are known; None while nobody has looked."""
+    calendars: ReadCalendars = _no_calendars
+    """Of schedules that are kept elsewhere."""
+    slack_reply: Callable[[str, str], Awaitable[None]] = _nobody
+    """Tells, by a response_url, whoever pressed a button in Slack."""

@@ -148,6 +148,8 @@ def test_deliveries_and_deadlines_of_an_incident(operator: Operator) -> None:
 def test_a_test_page_is_followed_until_somebody_knows_how_it_went(operator: Operator) -> None:
     assert "add --test" in operator.fails(2, "page")
     assert "; it has: primary" in operator.fails(2, "page", "--test", "--level", "nobody")
+    assert "; it has: default" in operator.fails(2, "page", "--test", "--chain", "nowhere").lower()
+    assert "the catalogue has no service" in operator.fails(2, "page", "--test", "--service", "nowhere")
     result = operator.types("page", "--test", "--level", "secondary", "--wait", "0.1")
     assert result.exit_code == 6
     assert "A test page to secondary is on its way" in result.stdout
@@ -160,3 +162,13 @@ def test_times_are_relative_in_one_unit_that_fits() -> None:
     for span, words in spans.items():
         assert output.relative(utc_now() - span - timedelta(milliseconds=200)) == f"{words} ago"
         assert output.relative(utc_now() + span + timedelta(milliseconds=900)) == f"in {words}"
+
+
+def test_an_incident_is_reassigned(operator: Operator) -> None:
+    alert(operator)
+    assert "like that already" in operator.gets("reassign", "001")
+    assert "chain default; primary was paged last." in operator.gets("reassign", "001", "--chain", "default")
+    assert "chain default, by alice" in operator.gets("incidents", "timeline", "001")
+    assert "it has: default" in operator.fails(2, "reassign", "001", "--chain", "nowhere").lower()
+    operator.gets("resolve", "001")
+    assert "was resolved by alice" in operator.fails(1, "reassign", "001")

@@ -6,6 +6,7 @@ import pytest
 
 from models.escalation_findings import escalation_findings
 from models.policy_file import PolicyError, parse_policy, shipped_policy
+from models.ways import only_in_slack, ways
 from tests.models.test_policy import PROFILES
 from tests.scenarios.oncall import PEOPLE, policy
 from tests.world import T0
@@ -81,3 +82,35 @@ def test_what_is_wrong_with_a_level_is_told_with_its_line(level: str, fault: str
 def test_a_service_cannot_name_a_chain_that_is_not_there() -> None:
     with pytest.raises(PolicyError, match=r"services\.checkout\.escalation: 'paymets' is not in escalations"):
         parse_policy(policy(NOC, services="{checkout: {escalation: paymets}}", people=PEOPLE), "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("{name: x, targets: [{person: ana}, {person: cleo}]}", {"ana": "pager", "cleo": "slack"}),
+        ("{name: x, targets: [{person: ben}]}", {"ben": "none"}),
+        ("{name: x, targets: [{person: dora}]}", {"dora": "none"}),
+        ("{name: x, targets: [{slack_group: S0OPS}]}", {"S0OPS": "slack"}),
+        ("{name: x, routing_key: TOCSIN_KEY_ANA, targets: [{person: cleo}]}", {"cleo": "pager"}),
+        ("{name: x, routing_key: TOCSIN_KEY_ANA}", {"TOCSIN_KEY_ANA": "pager"}),
+        ("{name: x, targets: [{schedule: days}]}", {"cleo": "slack"}),
+        ("{name: x, targets: [{schedule: elsewhere}]}", {}),
+        ("{name: x, targets: [{team: network}]}", {"cleo": "slack", "ben": "none"}),
+        ("{name: x, targets: [{team: payments}]}", {"ana": "pager", "ben": "none"}),
+        ("{name: x, all_hands: true}", {"ana": "pager", "ben": "none", "cleo": "slack"}),
+    ],
+)
+def test_by_which_way_a_level_reaches_its_people(level: str, expected: dict[str, str]) -> None:
+    known = parse_policy(policy(level), "mine.yaml")
+    assert ways(known.escalation.levels[0], known, {"TOCSIN_KEY_ANA"}) == expected
+
+
+def test_levels_whom_slack_alone_reaches() -> None:
+    known = parse_policy(
+        policy(
+            "{name: a, targets: [{person: cleo}]}", "{name: b, targets: [{person: ana}, {slack_group: S0OPS}]}", NOC
+        ),
+        "mine.yaml",
+    )
+    found_ = [(level.name, people, whole) for level, people, whole in only_in_slack(known, {"TOCSIN_KEY_ANA"})]
+    assert found_ == [("a", ("cleo",), True), ("b", ("S0OPS",), False)]

@@ -40,7 +40,7 @@ async def pagerduty(peer: Peer) -> AsyncIterator[PagerDutyNotifier]:
 
 @pytest.fixture
 async def slack(peer: Peer) -> AsyncIterator[SlackNotifier]:
-    notifier = SlackNotifier(TOKEN, api_url=f"{peer.url}/api/", timeout=timedelta(seconds=0.3))
+    notifier = SlackNotifier(TOKEN, api_url=f"{peer.url}/api/", timeout=timedelta(seconds=0.3), buttons=True)
     yield notifier
     await notifier.close()
 

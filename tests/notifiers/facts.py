@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models.deliveries import ChecklistFacts, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.oncall.handoff import HandoffNote
+from models.oncall.handoff import IncidentFacts as Incident
 from models.severity import Priority, Severity
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
@@ -24,7 +26,10 @@ TEXTUAL = {
     DeliveryKind.EMAIL_RESOLUTION,
     DeliveryKind.TICKET_UPDATE,
     DeliveryKind.TICKET_RESOLUTION,
+    DeliveryKind.HANDOFF,
+    DeliveryKind.EMAIL_HANDOFF,
 }
+HANDOFFS = {DeliveryKind.HANDOFF, DeliveryKind.EMAIL_HANDOFF}
 PAGED = {DeliveryKind.PAGE, DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
 
 
@@ -56,6 +61,23 @@ def incident(**changes: Any) -> IncidentFacts:
     return IncidentFacts(**{**known, **changes})
 
 
+NOTE = HandoffNote(
+    schedule="payments",
+    zone="Europe/Berlin",
+    at=NOW,
+    since=NOW - timedelta(days=7),
+    next_at=NOW + timedelta(days=7),
+    leaving=("ana",),
+    coming=("ben", "cleo"),
+    tell=("ana", "ben", "cleo"),
+    open=(Incident("INC-1", "Checkout fails", "checkout", Severity.SEV1, NOW - timedelta(hours=1), "ana"),),
+    unacknowledged=(),
+    resolved=(),
+    pages=3,
+    mentions={"ben": "U0BEN"},
+)
+
+
 def delivery(
     kind: DeliveryKind, facts: IncidentFacts | None = None, text: str = "Somebody looks into it.", **changes: Any
 ) -> Delivery:
@@ -68,6 +90,7 @@ def delivery(
         "urgency": Urgency.PROMPT,
         "incident": facts or incident(),
         "page": PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", f"{INCIDENT_ID}/1") if kind in PAGED else None,
+        "handoff": NOTE if kind in HANDOFFS else None,
         "message": Message(text, by="ada", mention="ada", mention_id="U0ADA") if kind in TEXTUAL else None,
     }
     return Delivery(**{**known, **changes})

@@ -69,6 +69,8 @@ class Peer:
     tickets: dict[str, list[dict]] = field(default_factory=dict)
     """By id, what was told of each; a key that was seen is answered as the first time."""
     ticket_answers: dict[str, dict] = field(default_factory=dict)
+    replies: list[dict] = field(default_factory=list)
+    """What was told by a response_url."""
     scopes: str = "channels:history,channels:join,channels:manage,channels:read,chat:write"
     released: asyncio.Event = field(default_factory=asyncio.Event)
     channels_a_page: int = 1
@@ -84,12 +86,17 @@ class Peer:
         app.router.add_get("/incidents", self._serve)
         app.router.add_route("*", "/tickets", self._serve)
         app.router.add_route("*", "/api/{method}", self._serve)
+        app.router.add_post("/actions/{rest:.*}", self._reply)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         return runner
+
+    async def _reply(self, request: web.Request) -> web.Response:
+        self.replies.append(await request.json())
+        return web.Response(text="ok")
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         call = request.match_info.get("method") or request.path.rsplit("/", 1)[-1]

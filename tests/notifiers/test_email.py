@@ -240,3 +240,16 @@ def test_text_of_alerts_makes_neither_headers_nor_html(
 def test_only_what_pages_is_important() -> None:
     quiet = mail(facts=incident(priority=Priority.P2))
     assert EmailNotifier("smtp://h", "tocsin@example.test").composed(quiet, TO)["Importance"] is None
+
+
+async def test_a_handoff_is_mailed_and_belongs_to_no_incident(mailbox: Mailbox) -> None:
+    note = delivery(K.EMAIL_HANDOFF, message=Message("", to=TO), incident=None, incident_id=None)
+    assert isinstance(await mailer(mailbox).send(note, {}, read_back=False), Delivered)
+    composed = mailer(mailbox).composed(note, TO)
+    assert composed["Subject"] == "On-call handoff: payments"
+    assert composed["In-Reply-To"] is None
+    assert composed.as_bytes() == mailer(mailbox).composed(note, TO).as_bytes()
+    text = composed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "Schedule: payments\nLeaves: ana\nComes: ben, cleo\n" in text
+    assert "INC-1 SEV1 checkout: Checkout fails (ana has it)" in text
+    assert "Sent by Tocsin" in text

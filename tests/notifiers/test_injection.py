@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from importlib import resources
@@ -15,12 +16,15 @@ from hypothesis import strategies as st
 from jinja2 import Environment, UndefinedError, nodes
 
 from models.deliveries import ChecklistFacts, DeliveryKind, IncidentFacts, Message, Provider
+from models.oncall.handoff import HandoffNote
+from models.oncall.handoff import IncidentFacts as HandoffIncident
 from models.role import Role
+from models.severity import Severity
 from models.statuspage import PageIncident, PageUpdate, StatusPage, status_page
 from notifiers.environments import VALUE_LIMIT, json_templates, markup_templates, slack_templates, text_templates
 from notifiers.escape import mrkdwn, plain, safe_url
 from notifiers.render import pagerduty_event, publication, slack_message, slack_topic, status_atom, status_html
-from tests.notifiers.facts import NOW, TEXTUAL, delivery, incident
+from tests.notifiers.facts import NOTE, NOW, TEXTUAL, delivery, incident
 from tests.notifiers.peer import KEY, event_violations, violations
 
 K = DeliveryKind
@@ -52,6 +56,19 @@ hostile_facts = st.builds(
     ),
     links=st.dictionaries(st.one_of(st.just("runbook"), texts), urls, max_size=8),
 )
+hostile_notes = st.builds(
+    replace,
+    st.just(NOTE),
+    schedule=texts,
+    leaving=st.lists(texts, max_size=3).map(tuple),
+    open=st.lists(
+        st.builds(HandoffIncident, texts, texts, texts, st.just(Severity.SEV1), st.just(NOW), texts), max_size=20
+    ).map(tuple),
+    resolved=st.lists(
+        st.builds(HandoffIncident, texts, texts, texts, st.just(Severity.SEV1), st.just(NOW), texts), max_size=20
+    ).map(tuple),
+    mentions=st.just({}),
+)
 hostile_messages = st.builds(
     Message, text=texts.filter(str.strip), by=texts, actions=texts, next_steps=texts, mention=texts
 )
@@ -71,10 +88,12 @@ def strings(value: Any) -> list[str]:
 
 @pytest.mark.parametrize("kind", POSTED)
 @settings(max_examples=40, deadline=None)
-@given(facts=hostile_facts, message=hostile_messages)
-def test_slack_shows_and_never_obeys(kind: DeliveryKind, facts: IncidentFacts, message: Message) -> None:
-    told = delivery(kind, facts, message=message if kind in TEXTUAL else None)
-    payload = slack_message(told, {"channel": "C0OWN"})
+@given(facts=hostile_facts, message=hostile_messages, note=hostile_notes)
+def test_slack_shows_and_never_obeys(
+    kind: DeliveryKind, facts: IncidentFacts, message: Message, note: HandoffNote
+) -> None:
+    told = delivery(kind, facts, message=message if kind in TEXTUAL else None, handoff=note)
+    payload = slack_message(told, {"channel": "C0OWN"}, buttons=True)
     call = {
         "channel": "#incidents",
         "metadata": {"event_type": "tocsin_delivery", "event_payload": {"delivery_id": "x"}},

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from models.deliveries import Delivered, DeliveryKind, Message, Refused, RetryLater
+from notifiers.render import slack_message
 from notifiers.slack import SlackNotifier
-from tests.notifiers.facts import delivery, incident
+from notifiers.slack_replies import SlackReplies
+from tests.notifiers.facts import INCIDENT_ID, delivery, incident
 from tests.notifiers.peer import Fault, Peer
 
 K = DeliveryKind
@@ -152,3 +154,63 @@ async def test_one_attempt_is_bounded_however_often_slack_answers_slowly(slack: 
     peer.befall("conversations.list", Fault("slow", hold=True))
     outcome = await slack.send(delivery(K.ANNOUNCEMENT), {}, read_back=True)
     assert outcome == RetryLater("Slack is too slow", unknown=True, provider_down=True)
+
+
+def buttons(kind: DeliveryKind, *, heard: bool = True, **changes: object) -> list[str]:
+    """The buttons under a message, by what they do."""
+    blocks = slack_message(delivery(kind, incident(**changes)), {}, buttons=heard)["blocks"]
+    elements = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+    assert all(element["value"] == str(INCIDENT_ID) for element in elements)
+    return [element["action_id"] for element in elements]
+
+
+def test_a_report_and_a_mention_have_the_buttons_that_still_mean_something() -> None:
+    for kind in (K.INITIAL_REPORT, K.MENTION):
+        assert buttons(kind) == ["tocsin_acknowledge", "tocsin_escalate", "tocsin_resolve"]
+        assert buttons(kind, status="acknowledged") == ["tocsin_escalate", "tocsin_resolve"]
+        assert buttons(kind, status="resolved") == []
+
+
+def test_without_a_signing_secret_there_is_no_button_that_nobody_hears() -> None:
+    assert buttons(K.INITIAL_REPORT, heard=False) == buttons(K.MENTION, heard=False) == []
+
+
+async def test_a_reply_goes_to_slack_and_to_nobody_else(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    replies = SlackReplies(f"{peer.url}/api/", None)
+    await replies.reply(f"{peer.url}/actions/T0/1", "Done: <!channel> INC-1")
+    assert peer.replies == [
+        {"text": "Done: &lt;!channel&gt; INC-1", "response_type": "ephemeral", "replace_original": False}
+    ]
+    for stranger in (
+        "https://evil.example/a",
+        "http://hooks.slack.com/a",
+        "https://hooks.slack.com.evil.example",
+        "http://[",
+        "",
+    ):
+        await replies.reply(stranger, "Done")
+    assert caplog.text.count("not Slack's") == 5
+
+
+async def test_a_reply_that_does_not_get_through_is_only_said(caplog: pytest.LogCaptureFixture) -> None:
+    await SlackReplies("http://127.0.0.1:1/api/", None).reply("http://127.0.0.1:1/a", "Done")
+    assert "did not get through" in caplog.text
+
+
+async def test_a_handoff_mentions_by_id_who_has_one(slack: SlackNotifier, peer: Peer) -> None:
+    note = delivery(K.HANDOFF, incident=None, incident_id=None)
+    assert isinstance(await slack.send(note, {}, read_back=False), Delivered)
+    [message] = peer.messages
+    assert message["channel"] == "C0INCIDENTS"
+    assert message["text"] == "🔁 payments: <@U0BEN>, *cleo* on call now, *ana* before"
+    assert "INC-1 SEV1 checkout: Checkout fails (ana has it)" in str(message["blocks"])
+    bare = delivery(K.HANDOFF, incident=None, incident_id=None, handoff=None)
+    assert isinstance(await slack.send(bare, {}, read_back=False), Refused)
+
+
+async def test_a_ticket_is_linked_where_its_address_is_known(slack: SlackNotifier, peer: Peer) -> None:
+    receipts = {"ticket_url": "https://tickets.example/OPS-9"}
+    for kind in (K.ANNOUNCEMENT, K.INITIAL_REPORT, K.RESOLUTION):
+        await told(slack, kind, receipts)
+    assert all("<https://tickets.example/OPS-9|🎫 Ticket>" in str(message["blocks"]) for message in peer.messages)
+    assert "Ticket" not in str(slack_message(delivery(K.ANNOUNCEMENT), {"ticket_url": "javascript:alert(1)"}))

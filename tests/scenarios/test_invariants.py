@@ -69,10 +69,22 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.world.store.incidents_by_id)
     @rule(
         what=st.sampled_from(
-            ["acknowledge", "escalate", "resolve", "update", "lower", "raise", "lead", "leave", "tick", "untick"]
+            [
+                "acknowledge",
+                "escalate",
+                "resolve",
+                "update",
+                "lower",
+                "raise",
+                "lead",
+                "leave",
+                "tick",
+                "untick",
+                "reassign",
+            ]
         )
     )
-    def command(self, what: str) -> None:
+    def command(self, what: str) -> None:  # noqa: C901 (one arm per command)
         match what:
             case "acknowledge":
                 self.world.acknowledge()
@@ -90,8 +102,20 @@ class Life(RuleBasedStateMachine):
                 self.world.assign(Role.INCIDENT_COMMANDER, None)
             case "tick" | "untick":
                 self.world.tick(1, done=what == "tick")
+            case "reassign":
+                chain = None if self.world.incident.chain else "default"
+                self.world.reassign(chain)
             case "raise":
                 self.world.set_severity(Severity.SEV1)
+
+    @precondition(lambda self: self.world.store.incidents_by_id and self.world.incident.paged_at)
+    @rule(behind=st.sampled_from([0, 1, 3600]))
+    def an_escalate_older_than_the_last_page_changes_nothing(self, behind: int) -> None:
+        self.world.advance(seconds=0)  # what an outage has left comes first
+        paged_at, before = self.world.incident.paged_at, len(self.world.store.log)
+        assert paged_at is not None
+        self.world.escalate(ago=self.world.now - paged_at + timedelta(seconds=behind, microseconds=1))
+        assert len(self.world.store.log) == before
 
     @rule(span=st.sampled_from([1, 29, 31, 121, 299, 301, 1801, 90_000]))
     def time_passes(self, span: int) -> None:

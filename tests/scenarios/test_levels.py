@@ -8,6 +8,7 @@ import pytest
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
 from models.oncall.spans import Stretch
+from models.signals import EscalateRequested
 from models.state import evolve
 from tests.scenarios.oncall import PEOPLE, policy
 from tests.world import DEFAULT, World, is_down, takes
@@ -259,3 +260,47 @@ def test_after_an_outage_of_ours_only_the_next_level_is_paged() -> None:
     assert world.pages == ["ana", "ben"]
     world.advance(minutes=4, seconds=58)
     assert world.pages == ["ana", "ben"]
+
+
+def test_two_people_who_escalate_in_the_same_second_page_one_level() -> None:
+    world = opened(ANA, BEN, NOC)
+    world.advance(minutes=1)
+    world.escalate(by="ana")
+    world.advance(seconds=0.4)
+    world.escalate(by="ben")
+    assert world.pages == ["ana", "ben"]
+    world.advance(seconds=1)
+    world.escalate(by="ben")
+    assert world.pages == ["ana", "ben", "noc"], "a second later it is meant"
+
+
+def test_another_level_by_its_name_is_meant_in_the_same_second_too() -> None:
+    world = opened(ANA, BEN, NOC)
+    world.escalate()
+    world.escalate("noc")
+    world.escalate("noc")
+    assert world.pages == ["ana", "ben", "noc"]
+
+
+def test_an_escalate_that_waited_while_a_level_was_paged_pages_nobody() -> None:
+    world = opened(ANA, BEN, NOC)
+    world.advance(minutes=10)
+    assert world.pages == ["ana", "ben", "noc"]
+    for level in (None, "ana", "noc"):
+        world.escalate(level, ago=timedelta(minutes=3))
+    assert world.pages == ["ana", "ben", "noc"], "each was asked before the clock paged noc"
+    world.escalate()
+    assert world.pages[3:] == ["ana"]
+
+
+def test_right_after_the_first_page_an_escalate_is_meant() -> None:
+    world = opened(ANA, BEN)
+    world.escalate()
+    assert world.pages == ["ana", "ben"]
+
+
+def test_a_record_of_an_older_version_escalates_as_it_did() -> None:
+    world = opened(ANA, BEN, NOC)
+    for _ in range(2):
+        world._command(EscalateRequested, by="ana")
+    assert world.pages == ["ana", "ben", "noc"]

@@ -11,7 +11,7 @@ from models.review import ActionItem, Postmortem
 from models.review_signals import ActionItemCompleted, ActionItemRequested
 from models.severity import Priority, Severity
 from models.statuspage import Publication
-from models.store.rows import Figures, Handled, IncidentFilter, Position
+from models.store.rows import Figures, Handled, IncidentFilter, Position, Ticket
 from tests.store.desk import LEASE, T0, Desk, alerts
 from tests.store.test_ledger import postmortem
 
@@ -191,3 +191,18 @@ def publication(incident_id: uuid.UUID, at: datetime) -> Publication:
         started_at=at,
         at=at,
     )
+
+
+async def test_a_tickets_address_is_known_and_slack_hears_of_it(desk: Desk) -> None:
+    await desk.handle(alerts(severity=Severity.SEV1))
+    incident_id = await desk.incident_id("shop/checkout")
+    assert await desk.store.reads.tickets([incident_id]) == {}
+    refs = '{"ticket": "OPS-9", "ticket_url": "https://tickets.example/OPS-9"}'
+    await desk.rows("INSERT INTO receipt (incident_id, provider, refs) VALUES (%s, 'ticket', %s)", incident_id, refs)
+    assert await desk.store.reads.tickets([incident_id, uuid.uuid4()]) == {
+        incident_id: Ticket("https://tickets.example/OPS-9", "OPS-9")
+    }
+    [message] = await desk.store.outbox.claim("slack", 1, timedelta(seconds=30))
+    assert message.receipts == {"ticket_url": "https://tickets.example/OPS-9"}
+    [page] = await desk.store.outbox.claim("pagerduty", 1, timedelta(seconds=30))
+    assert page.receipts == {}

@@ -16,7 +16,7 @@ from models.findings import Finding, FindingKind
 from models.records import Outgoing
 from models.review_signals import ActionItemRequested, PostmortemCompleted
 from models.severity import Priority, Severity
-from models.signals import SeverityRequested, decode_signal
+from models.signals import ReassignRequested, SeverityRequested, decode_signal
 from models.store.verification import Evidence
 from streams.verify import Examiner
 from tests.store.desk import LEASE, POLICY, Desk, OnePolicy, alerts, reached
@@ -132,6 +132,20 @@ async def test_a_person_escalates_twice_to_the_same_level(shop: Shop) -> None:
     for _ in range(2):
         await shop.send()
         await shop.desk.escalate(KEY, "primary")
+    await shop.send()
+    assert await shop.found() == []
+
+
+async def test_a_person_gives_it_another_chain(shop: Shop) -> None:
+    await shop.alert()
+    await shop.send()
+    for chain in ("default", None):
+        incident_id = await shop.desk.incident_id(KEY)
+        asked = ReassignRequested(
+            id=uuid.uuid4(), key=KEY, incident_id=incident_id, by="ana", via="api", policy_version="p1", chain=chain
+        )
+        await shop.desk.handle(asked)
+    await shop.reach("acknowledge")
     await shop.send()
     assert await shop.found() == []
 
@@ -319,6 +333,13 @@ async def test_a_state_that_is_not_its_logs(shop: Shop) -> None:
     [finding] = await shop.found()
     assert "title" in finding.message
     assert await shop.damage("UPDATE incident SET state = '{}'") == ["state-differs"]
+
+
+async def test_what_an_older_version_did_not_keep_is_no_difference(shop: Shop) -> None:
+    await shop.alert()
+    await shop.send()
+    await shop.desk.rows("UPDATE incident SET state = (state::jsonb - 'paged_at' - 'escalated_at')::json")
+    assert await shop.found() == []
 
 
 async def test_pages_that_are_not_there(shop: Shop) -> None:

@@ -19,6 +19,7 @@ from tests.web.world import World
 API_TOKEN = "api-secret"
 SENDERS = {"prod": "prod-secret", "staging": "staging-secret"}
 PAGERDUTY_SECRETS = ("test-secret-1", "rotated-secret-2")
+SLACK_SECRET = "slack-signing-secret"
 
 
 @contextlib.asynccontextmanager
@@ -45,6 +46,7 @@ def settings() -> Settings:
         webhook_tokens={sender: SecretStr(token) for sender, token in SENDERS.items()},
         api_token=SecretStr(API_TOKEN),
         pagerduty_webhook_secret=tuple(map(SecretStr, PAGERDUTY_SECRETS)),
+        slack_signing_secret=SecretStr(SLACK_SECRET),
         public_url="https://status.example.test",
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.deliveries import DeliveryKind
 from models.signals import AcknowledgeRequested, decode_signal
 from models.store.errors import Unavailable
 from streams import topics
@@ -336,3 +337,32 @@ async def test_what_cannot_be_merged_says_why(api: Client) -> None:
     await api.post(f"/api/v1/incidents/{one}/resolve")
     answer = await api.post(f"/api/v1/incidents/{three}/merge", json={"into": one})
     assert (answer.status_code, "is resolved" in answer.text) == (422, True)
+
+
+async def test_the_tickets_address_is_shown_once_it_is_known(api: Client, world: World) -> None:
+    incident = await declared(api, severity="SEV3")
+    assert incident["ticket"] is None
+    [ticket] = [sent for sent in world.store.outbox if sent.delivery.kind is DeliveryKind.TICKET]
+    ticket.receipts = {"ticket": "OPS-9", "ticket_url": "https://tickets.example/OPS-9"}
+    here = f"/api/v1/incidents/{incident['number']}"
+    expected = {"id": "OPS-9", "url": "https://tickets.example/OPS-9"}
+    [listed] = (await api.get("/api/v1/incidents")).json()["incidents"]
+    taken = (await api.post(f"{here}/acknowledge")).json()["incident"]
+    explained = (await api.get(f"{here}/explain")).json()
+    shown = (await api.get(here)).json()
+    assert [one["ticket"] for one in (listed, taken, explained, shown)] == [expected] * 4
+
+
+async def test_an_incident_is_given_another_chain(api: Client, world: World) -> None:
+    incident = await declared(api)
+    here = f"/api/v1/incidents/{incident['number']}"
+    assert incident["chain"] is None
+    unknown = await api.post(f"{here}/policy", json={"chain": "payments"})
+    assert (unknown.status_code, unknown.json()["hint"]) == (422, "It has: default.")
+    given = (await api.post(f"{here}/policy", json={"chain": "default", "by": "ana"})).json()
+    assert (given["changed"], given["incident"]["chain"]) == (True, "default")
+    assert len(given["incident"]["pages"]) == 1, "the same people"
+    assert (await api.post(f"{here}/policy", json={"chain": "default"})).json()["changed"] is False
+    assert (await api.get(f"{here}/timeline")).json()[-1]["kind"] == "policy_reassigned"
+    reasons = (await api.get(f"{here}/explain")).json()["reasons"]
+    assert any("the chain default from now on (ana)" in reason["text"] for reason in reasons)

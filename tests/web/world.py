@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,15 +21,22 @@ from models.records import Outgoing, Record
 from models.state import Incident
 from models.statuspage import Publication
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf
+from models.store.rows import DeadlineRow, DeliveryRow, Figures, Handled, IncidentFilter, Position, ReviewOf, Ticket
 from notifiers.render import publication
 from streams import topics
+from streams.calendars import Fetched
 from streams.clock import utc_now
+from streams.rota import ReadCalendars
 from streams.settings import Settings, policy_in_force
 from streams.web.ports import WebPorts
 from tests.memory import MemoryStore, Sent
 
 _T = TypeVar("_T")
+
+
+async def no_calendars(_: Policy) -> Mapping[str, Fetched]:
+    """No schedule is kept elsewhere."""
+    return {}
 
 
 class MemoryReads:
@@ -111,6 +118,13 @@ class MemoryReads:
         changed = self._answer(self.changed).get(signal_id)
         return None if changed is None else Handled(changed)
 
+    async def tickets(self, incidents: Collection[uuid.UUID]) -> dict[uuid.UUID, Ticket]:
+        return {
+            owner: Ticket(sent.receipts["ticket_url"], sent.receipts.get("ticket"))
+            for sent in self._answer(self._store.outbox)
+            if (owner := sent.delivery.incident_id) in incidents and owner and "ticket_url" in sent.receipts
+        }
+
     async def publications(self) -> Sequence[Publication]:
         told = [one.delivery for one in self._answer(self._store.outbox)]
         return [publication(one) for one in told if one.kind is DeliveryKind.PUBLICATION]
@@ -155,6 +169,8 @@ class World:
         self.store = MemoryStore(self.now)
         self.reads = MemoryReads(self.store)
         self.published: list[Outgoing] = []
+        self.replies: list[tuple[str, str]] = []
+        self.calendars: ReadCalendars = no_calendars
         self.asleep = False
         self.broken: Callable[[], Any] | None = None
         self.policy = policy_in_force(settings)
@@ -202,6 +218,9 @@ class World:
         if self.broken is not None:
             await self.broken()
 
+    async def reply(self, response_url: str, text: str) -> None:
+        self.replies.append((response_url, text))
+
     def records(self, topic: str) -> list[Outgoing]:
         return [record for record in self.published if record.topic == topic]
 
@@ -221,6 +240,8 @@ class World:
             recording=recording,
             clock=self.now,
             monotonic=self.monotonic,
+            slack_reply=self.reply,
+            calendars=self.calendars,
         )
 
 
