@@ -202,13 +202,17 @@ class Terminal:
 
     def pid(self, name: str) -> int:
         """Of the child `name`, once it says so."""
+        return int(self.shows(rf"{name} .*pid (\d+)")[1])
 
-        def said() -> re.Match[str] | None:
+    def shows(self, pattern: str) -> re.Match[str]:
+        """Waits until it does."""
+
+        def shown() -> re.Match[str] | None:
             if select.select([self._master], [], [], 0)[0]:
                 self.shown += os.read(self._master, 4096).decode()
-            return re.search(rf"{name} .*pid (\d+)", self.shown)
+            return re.search(pattern, self.shown)
 
-        return int(eventually(said)[1])
+        return eventually(shown)
 
     def close(self) -> None:
         os.close(self._master)
@@ -219,7 +223,9 @@ import fcntl, os, signal, subprocess, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 """
 _IS_UP = "os.execv(sys.argv[1], sys.argv[1:])"
-_MAKE = "signal.signal(signal.SIGHUP, lambda *_: None); subprocess.run(sys.argv[1:])"
+_HEAR = "signal.signal(signal.SIGHUP, lambda *_: None); "
+_MAKE = _HEAR + "subprocess.run(sys.argv[1:])"
+_MAKE_LATE = _HEAR + "print('busy'); signal.pause(); subprocess.run(sys.argv[1:])"
 _NOHUP = "signal.signal(signal.SIGHUP, signal.SIG_IGN); " + _IS_UP
 _LET_GO = "subprocess.Popen(sys.argv[1:], process_group=0); signal.pause()"
 
@@ -238,6 +244,18 @@ def test_nothing_outlives_its_terminal(leader: str, tmp_path: Path) -> None:
         end(up)
     assert terminal.leader.wait(10) == 0
     assert find(terminal.data_dir, "server") is None
+
+
+def test_a_terminal_that_is_gone_before_it_could_be_looked_at(tmp_path: Path) -> None:
+    terminal = Terminal(_MAKE_LATE, tmp_path / "data")
+    terminal.shows("busy")
+    terminal.close()
+    try:
+        assert terminal.leader.wait(10) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(terminal.leader.pid, signal.SIGKILL)
+    assert terminal.data_dir.exists()
 
 
 @pytest.mark.parametrize("leader", [_NOHUP, _LET_GO], ids=["nohup", "in the background, and let go of"])
