@@ -113,7 +113,8 @@ class MemoryStore:
 
     def surroundings(self, question: Question) -> Surroundings:
         """What models/store/neighbours.py asks PostgreSQL."""
-        latest = [one for one in self.incidents_by_id.values() if one is self.latest(one.key)]
+        by_age = sorted(self.incidents_by_id.values(), key=lambda incident: incident.generation)
+        latest = list({incident.key: incident for incident in by_age}.values())
         alone = [one for one in latest if one.is_open and one.parent is None and one.service in question.services]
         keys = {*question.keys, *(one.parent for one in latest if one.key in question.keys and one.parent)}
         since = self.now() - question.window

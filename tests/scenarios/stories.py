@@ -109,12 +109,12 @@ def what_a_truncated_group_did_not_list_may_still_fire(tocsin: Tocsin) -> None:
 
 def the_priority_says_who_is_told_how(tocsin: Tocsin) -> None:
     """POLICY 4."""
-    tocsin.fires("Outage", severity="critical")
-    tocsin.expect(priority="P0", told={"pagerduty", "slack"})
-    tocsin.fires("Errors", severity="page")
-    tocsin.expect(priority="P1", told={"pagerduty", "email", "slack"})
     tocsin.fires("Cosmetic", severity="low")
     tocsin.expect(priority="P3", told={"slack", "ticket"})
+    tocsin.fires("Errors", severity="page")
+    tocsin.expect(priority="P1", told={"pagerduty", "email", "slack"})
+    tocsin.fires("Outage", severity="critical")
+    tocsin.expect(priority="P0", told={"pagerduty", "slack"})
 
 
 STORIES: Final = (

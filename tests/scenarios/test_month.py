@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from models.correlation_events import IncidentAttached, IncidentDetached
 from models.deliveries import DeliveryKind
 from models.events import (
     Acknowledged,
@@ -118,16 +119,33 @@ class Shadow:
         self.severity = opened.severity
         self.has_to_page_at: datetime | None = None
         """By the promises; None while nobody is to be paged."""
-        self.is_held = False
+        self.is_held = self.is_taken = self.is_attached = False
 
     def reads(self, event: Event, at: datetime) -> None:
         match event:
             case IncidentOpened() | IncidentReopened():
-                self.has_to_page_at = at if self.severity is not Severity.SEV4 else None
+                self.is_taken = False
+                self._has_to_page(at)
+            case Acknowledged() | IncidentResolved():
+                self.is_taken = True
+                self._waits_for_nothing()
             case SeverityChanged():
-                if PRIORITIES[event.severity] < PRIORITIES[self.severity] or self.is_held:
-                    self.has_to_page_at = at
+                more_urgent = PRIORITIES[event.severity] < PRIORITIES[self.severity]
                 self.severity = event.severity
+                if more_urgent or self.is_held:
+                    self._has_to_page(at)
+            case IncidentAttached():
+                self.is_attached = True
+                self._waits_for_nothing()
+            case IncidentDetached():
+                self.is_attached = False
+                if not self.is_taken:
+                    self._has_to_page(at)
+            case _:
+                self._reads_of_pages(event, at)
+
+    def _reads_of_pages(self, event: Event, at: datetime) -> None:
+        match event:
             case PageHeld():
                 assert self.severity not in AFTER_HOURS
                 assert not self.team.is_open(at)
@@ -135,11 +153,19 @@ class Shadow:
                 self.has_to_page_at, self.is_held = event.until, True
             case LevelPaged():
                 self._paged(event, at)
-                self.has_to_page_at, self.is_held = None, False
+                self._waits_for_nothing()
+                self.is_taken = False
             case PageReceived():
                 self.has_to_page_at = at + CLOCKS[self.severity]
-            case Acknowledged() | IncidentResolved() | EscalationExhausted():
-                self.has_to_page_at, self.is_held = None, False
+            case EscalationExhausted():
+                self._waits_for_nothing()
+
+    def _has_to_page(self, at: datetime) -> None:
+        """POLICY 4; and 7, for what another incident pages for."""
+        self.has_to_page_at = at if self.severity is not Severity.SEV4 and not self.is_attached else None
+
+    def _waits_for_nothing(self) -> None:
+        self.has_to_page_at, self.is_held = None, False
 
     def _paged(self, event: LevelPaged, at: datetime) -> None:
         people = [person for one in event.recipients for person in one.people]
