@@ -44,7 +44,7 @@ AFTER_HOURS = {Severity.SEV1, Severity.SEV2}
 class Month(World):
     """A world in which something happens to one incident of many."""
 
-    about: Callable[[Incident], bool]
+    is_meant: Callable[[Incident], bool]
 
     def __init__(self) -> None:
         super().__init__(POLICY, now=BEGINS)
@@ -55,7 +55,7 @@ class Month(World):
 
     @property
     def incident(self) -> Incident:
-        return max(filter(self.about, self.store.incidents_by_id.values()), key=lambda one: one.opened_at)
+        return max(filter(self.is_meant, self.store.incidents_by_id.values()), key=lambda one: one.opened_at)
 
     def look(self) -> None:
         """Reads what has been logged since the last time, and asks for what should have been."""
@@ -80,11 +80,11 @@ class Month(World):
 
     def close_reviews(self) -> None:
         for incident in list(self.store.incidents_by_id.values()):
-            self.about = incident.__eq__
+            self.is_meant = incident.__eq__
             self.complete_postmortem()
 
     def do(self, deed: Deed) -> None:
-        self.about = lambda one: one.service == deed.service and deed.alert in one.key
+        self.is_meant = lambda one: one.service == deed.service and deed.alert in one.key
         self.advance(seconds=(deed.at - self.now).total_seconds())
         match deed.what:
             case "fires" | "ends" | "worse":
