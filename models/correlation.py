@@ -207,10 +207,13 @@ def _stands(state: Incident, parent: Neighbour | None, around: Surroundings, now
 
 
 def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
-    """The other incident is still open; or it is not, and this one pages for itself."""
+    """The other incident is still open; or it is not, and this one pages for itself, unless somebody has it."""
     if _stands(incident, around.by_key.get(incident.parent or ""), around, now):
         return [AttachmentStands(look_again_due=now + policy.correlation.look_again)]
-    return _detached(incident, "what it was attached to is over, or matters less", TOCSIN, policy, now)
+    why = "what it was attached to is over, or matters less"
+    if incident.status == "acknowledged":
+        return [IncidentDetached(why=why, by=TOCSIN)]
+    return _detached(incident, why, TOCSIN, policy, now)
 
 
 def merged(

@@ -103,8 +103,10 @@ def _not_paged(case: Case, log: Sequence[Told], policy: Policy) -> Iterator[Find
 
 def _begins_to_page(told: Told, after: Incident, policy: Policy) -> bool:
     match told.event:
-        case IncidentOpened() | IncidentReopened() | IncidentDetached():
+        case IncidentOpened() | IncidentReopened():
             return policy.pages(after.priority)
+        case IncidentDetached():
+            return policy.pages(after.priority) and after.status != "acknowledged"
         case SeverityChanged() if told.before is not None and told.before.is_open:
             was = told.before.priority
             return policy.pages(after.priority) and (not policy.pages(was) or after.priority < was)

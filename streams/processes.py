@@ -29,7 +29,8 @@ READY_FD = "TOCSIN_READY_FD"
 
 EXIT_UNUSABLE = 78  # EX_CONFIG of sysexits.h: starting again will not help before a person acts
 
-_ORPHAN_ENDS_WITHIN = 30.0  # seconds; an orphan that has not ended by then is cut off
+_LOOP_ANSWERS_WITHIN = 5.0  # seconds; an orphan whose event loop is blocked for longer is cut off
+_ORPHAN_ENDS_WITHIN = 30.0  # seconds; an orphan that is stopping, and has not ended by then, is cut off, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +65,14 @@ async def supervised() -> AsyncIterator[Supervised]:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    watch = asyncio.create_task(_stop_when_orphaned(stop))
+    if SUPERVISED in os.environ:
+        # A thread, since it must notice while the event loop is blocked.
+        threading.Thread(target=_end_with_parent, args=(loop, stop), name="end-with-parent", daemon=True).start()
     try:
         yield Supervised(stop, report_ready)
     finally:
-        watch.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-async def parent_gone() -> None:
-    """Returns once the supervisor is gone; never, in a process that has none."""
-    loop = asyncio.get_running_loop()
-    if SUPERVISED not in os.environ:
-        await loop.create_future()
-    reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    try:
-        while await reader.read(1024):
-            pass
-    finally:
-        transport.close()
-
-
-def end_with_parent() -> None:
-    """For a process whose framework owns loop and signals: a SIGTERM to itself once the supervisor is gone.
-
-    Works while the loop is blocked, too, and cuts the process off if SIGTERM does not end it.
-    """
-    if SUPERVISED in os.environ:
-        threading.Thread(target=_end_when_orphaned, name="end-with-parent", daemon=True).start()
 
 
 def report_ready(address: str = "") -> None:
@@ -104,15 +83,18 @@ def report_ready(address: str = "") -> None:
             pipe.write(json.dumps({"address": address}) + "\n")
 
 
-async def _stop_when_orphaned(stop: asyncio.Event) -> None:
-    await parent_gone()
-    asyncio.get_running_loop().call_later(_ORPHAN_ENDS_WITHIN, os._exit, 1)
-    stop.set()
+def _end_with_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Ends this process, gently if that can be, once nobody holds the other end of its stdin."""
+    answered = threading.Event()
 
+    def answer() -> None:
+        stop.set()
+        answered.set()
 
-def _end_when_orphaned() -> None:
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_ORPHAN_ENDS_WITHIN)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: this process is ending, and must not stay on the way
+        loop.call_soon_threadsafe(answer)
+    if answered.wait(_LOOP_ANSWERS_WITHIN):
+        time.sleep(_ORPHAN_ENDS_WITHIN)
     os._exit(1)

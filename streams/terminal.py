@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
+import termios
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +25,8 @@ async def hung_up() -> None:
     A job in the background stays: its shell may have let go of it (`disown`), and then meant it to.
     """
     with _controlling_terminal() as terminal:
+        if terminal is None and _had_gone():
+            return
         if terminal is not None:
             look = select.poll()
             look.register(terminal, 0)  # only what is always reported: errors and the hang-up
@@ -53,3 +57,17 @@ def _is_in_front(terminal: int) -> bool:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
         return False
+
+
+def _had_gone() -> bool:
+    """Whether a terminal went while its only job, of which this process is a part, was still starting."""
+    its_leader_waits = os.getpgrp() == os.getsid(0) != os.getpid()  # shells give every job a group of its own
+    return its_leader_waits and any(_is_dead_terminal(stream) for stream in range(3))
+
+
+def _is_dead_terminal(stream: int) -> bool:
+    try:
+        termios.tcgetattr(stream)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False

@@ -15,7 +15,7 @@ from streams.child import Child, Restarts
 from streams.embedded.database import serve_database
 from streams.endpoints import kept_port
 from streams.places import Unusable
-from streams.processes import Supervised, end_with_parent, report_ready, run_child
+from streams.processes import Supervised, report_ready, run_child
 from streams.supervisor import supervise
 
 QUICK = Restarts(limit=4, first=timedelta(milliseconds=10), longest=timedelta(milliseconds=20))
@@ -26,13 +26,12 @@ def actor(*words: str) -> tuple[str, ...]:
 
 
 def a_house(data_dir: Path) -> Sequence[Child]:
-    """A server, a task that needs it, and two that need both; one of them owns no event loop."""
+    """A server, a task that needs it, and a client that needs both."""
     port = str(kept_port(data_dir, "server"))
     return (
         Child(name="server", argv=actor("server", port), provides="TEST_SERVER"),
         Child(name="task", argv=actor("task"), after=("server",), once=True),
         Child(name="client", argv=actor("client"), after=("task",)),
-        Child(name="blocked", argv=actor("blocked"), after=("task",)),
     )
 
 
@@ -89,13 +88,6 @@ async def refusing(_: Supervised) -> None:
     raise Unusable("the moon is in use: choose another")
 
 
-def blocked() -> None:
-    end_with_parent()
-    say(f"pid {os.getpid()} blocked")
-    report_ready()
-    time.sleep(600)
-
-
 def deaf() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     report_ready()
@@ -106,8 +98,6 @@ def main() -> int:
     match sys.argv[1]:
         case "up":
             return asyncio.run(up(sys.argv[2], Path(sys.argv[3])))
-        case "blocked":
-            blocked()
         case "deaf":
             deaf()
         case "task":

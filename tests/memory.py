@@ -42,6 +42,8 @@ class Row:
     topic: str
     key: str
     status: DeadlineStatus
+    owner: str
+    ended_at: datetime | None = None
 
     @property
     def id(self) -> uuid.UUID:
@@ -67,6 +69,7 @@ class Sent:
     unknown: bool = False
     due_at: datetime | None = None
     created_at: datetime | None = None
+    ended_at: datetime | None = None
     age: timedelta = timedelta(0)
     told: set[str] = field(default_factory=set)
     receipts: dict[str, str] = field(default_factory=dict)
@@ -93,6 +96,8 @@ class MemoryStore:
         self.log: list[tuple[str, Logged]] = []
         self.review_log: list[tuple[str, Logged]] = []
         self.maintenance_log: list[tuple[str, Logged]] = []
+        self.causes: dict[tuple[str, str, int], uuid.UUID] = {}
+        """The signal behind every entry of both logs: by topic, owner and place."""
         self.ledger: dict[uuid.UUID, Row] = {}
         self.outbox: list[Sent] = []
         self.published_upto = 0
@@ -108,7 +113,8 @@ class MemoryStore:
 
     def surroundings(self, question: Question) -> Surroundings:
         """What models/store/neighbours.py asks PostgreSQL."""
-        latest = [one for one in self.incidents_by_id.values() if one is self.latest(one.key)]
+        by_age = sorted(self.incidents_by_id.values(), key=lambda incident: incident.generation)
+        latest = list({incident.key: incident for incident in by_age}.values())
         alone = [one for one in latest if one.is_open and one.parent is None and one.service in question.services]
         keys = {*question.keys, *(one.parent for one in latest if one.key in question.keys and one.parent)}
         since = self.now() - question.window
@@ -206,6 +212,8 @@ class MemoryStore:
             else:
                 sent.due_at = self.now() + (retry_in or timedelta(0))
                 sent.unknown |= outcome.unknown
+                continue
+            sent.ended_at = self.now()
 
     async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
         found = []
@@ -299,6 +307,7 @@ class _Transaction(Generic[State]):
                 "maintenance.signals": self.store.maintenance_log,
             }[self.topic]
             log += [(owner, entry) for entry in step.events]
+            self.store.causes |= {(self.topic, owner, entry.seq): step.signal_id for entry in step.events}
             for change in step.ledger:
                 self._enter(change.deadline, change.status, key, owner)
             self.store.outbox += [Sent(delivery, created_at=self.store.now()) for delivery in step.deliveries]
@@ -310,15 +319,17 @@ class _Transaction(Generic[State]):
         if row is None:
             to_review = self.topic == "review.signals" or deadline.name == POSTMORTEM
             topic, key = ("review.signals", owner) if to_review else (self.topic, key)
-            self.store.ledger[deadline.id] = Row(deadline, topic, key, status)
+            self.store.ledger[deadline.id] = row = Row(deadline, topic, key, status, owner)
         elif row.status not in _ENDED and status is not DeadlineStatus.PENDING:
             row.status = status
+        if row.status in _ENDED and row.ended_at is None:
+            row.ended_at = self.store.now()
 
     def _withdraw(self, reasons: dict[str, str]) -> None:
         pages = [sent for sent in self.store.outbox if sent.delivery.kind is DeliveryKind.PAGE]
         for sent in pages:
             if sent.delivery.lane in reasons and sent.status == "pending":
-                sent.status, sent.detail = "cancelled", reasons[sent.delivery.lane]
+                sent.status, sent.detail, sent.ended_at = "cancelled", reasons[sent.delivery.lane], self.store.now()
         never_sent = {sent.delivery.lane for sent in pages if sent.status == "cancelled" and not sent.unknown}
         self.store.outbox = [
             sent

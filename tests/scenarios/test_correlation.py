@@ -6,6 +6,7 @@ import pytest
 
 from models.correlation import storm_key, stormy
 from models.deliveries import DeliveryKind
+from tests.evidence import findings
 from tests.world import DEFAULT, World
 
 CATALOGUE = "{database: {tier: 1}, checkout: {dependencies: [database]}, shop: {dependencies: [checkout]}}"
@@ -61,6 +62,18 @@ def test_what_still_fires_when_the_dependency_is_well_again_pages_for_itself_soo
     assert world.about("checkout").parent is None
     world.advance(minutes=5)
     assert paged(world) == ["database", "checkout", "checkout"]
+
+
+def test_nobody_is_paged_for_what_somebody_has_when_the_dependency_is_well_again() -> None:
+    world = World(POLICY)
+    fires(world, "database", "critical")
+    fires(world, "checkout")
+    world.acknowledge()
+    fires(world, "database", "critical", status="resolved")
+    world.advance(hours=1)
+    assert paged(world) == ["database"]
+    assert world.about("checkout").parent is None
+    assert findings(world.store, world.about("checkout").id, world.policy) == []
 
 
 def test_what_is_worse_than_the_dependency_s_trouble_pages_for_itself() -> None:

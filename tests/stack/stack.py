@@ -6,6 +6,8 @@ Everything hangs on a leash (tests/peers/leash.py), so that nothing outlives the
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import os
 import signal
 import subprocess
@@ -183,6 +185,12 @@ class Stack:
     def send(self, body: bytes, token: str = SENDER_TOKEN) -> httpx.Response:
         """One POST to the receiver."""
         return self.client.post("/webhooks/alertmanager", content=body, headers={"Authorization": f"Bearer {token}"})
+
+    def send_pagerduty(self, body: bytes, secret: str = PAGERDUTY_SECRET, webhook_id: str = "1") -> int:
+        """One POST as PagerDuty signs it; the status."""
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"X-PagerDuty-Signature": f"v1={signature}", "X-Webhook-Id": webhook_id}
+        return self.client.post("/webhooks/pagerduty", content=body, headers=headers).status_code
 
     def deliver(self, body: dict[str, Any]) -> str:
         """A webhook that is accepted; its id."""

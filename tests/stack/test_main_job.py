@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from typing import Any
 from uuid import uuid4
 
 from tests.stack.providers import ROUTING_KEYS
 from tests.stack.stack import PAGERDUTY_SECRET, Stack
-from tests.stack.webhooks import new_service, webhook
+from tests.stack.webhooks import acknowledged_in_pagerduty, new_service, webhook
 from tests.waiting import eventually
 
 PRIMARY, SECONDARY = ROUTING_KEYS["primary"], ROUTING_KEYS["secondary"]
@@ -51,10 +47,10 @@ def test_an_acknowledgement_in_pagerduty_stops_the_escalation(stack: Stack) -> N
     incident = stack.incident_of(service)
     eventually(lambda: stack.providers.paged(incident["id"]))
 
-    webhook_id, body = str(uuid4()), pagerduty_webhook(f"{incident['id']}/1")
-    assert post_pagerduty(stack, body, "wrong secret", webhook_id) == 401
-    assert post_pagerduty(stack, body, PAGERDUTY_SECRET, webhook_id) == 200
-    assert post_pagerduty(stack, body, PAGERDUTY_SECRET, webhook_id) == 200
+    webhook_id, body = str(uuid4()), acknowledged_in_pagerduty(f"{incident['id']}/1")
+    assert stack.send_pagerduty(body, "wrong secret", webhook_id) == 401
+    assert stack.send_pagerduty(body, PAGERDUTY_SECRET, webhook_id) == 200
+    assert stack.send_pagerduty(body, PAGERDUTY_SECRET, webhook_id) == 200
 
     acknowledged = eventually(lambda: (now := stack.incident(incident["number"]))["acknowledged_by"] and now)
     assert acknowledged["acknowledged_by"] == "Sam Field"
@@ -67,21 +63,3 @@ def status_page(stack: Stack, incident_id: str) -> str | None:
     """The stage that customers see."""
     shown = stack.get("/api/v2/incidents.json")["incidents"]
     return next((one["status"] for one in shown if one["id"] == incident_id), None)
-
-
-def pagerduty_webhook(dedup_key: str) -> bytes:
-    event: dict[str, Any] = {
-        "id": str(uuid4()),
-        "event_type": "incident.acknowledged",
-        "resource_type": "incident",
-        "occurred_at": "2026-01-05T03:14:00.000Z",
-        "agent": {"id": "P1", "type": "user_reference", "summary": "Sam Field"},
-        "data": {"id": "Q1", "type": "incident", "incident_key": dedup_key, "status": "acknowledged"},
-    }
-    return json.dumps({"event": event}).encode()
-
-
-def post_pagerduty(stack: Stack, body: bytes, secret: str, webhook_id: str) -> int:
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {"X-PagerDuty-Signature": f"v1={signature}", "X-Webhook-Id": webhook_id}
-    return stack.client.post("/webhooks/pagerduty", content=body, headers=headers).status_code

@@ -66,5 +66,18 @@ def webhook(
     }
 
 
+def acknowledged_in_pagerduty(dedup_key: str, by: str = "Sam Field") -> bytes:
+    """What PagerDuty's webhook says when a person has acknowledged a page there."""
+    event: dict[str, Any] = {
+        "id": str(uuid4()),
+        "event_type": "incident.acknowledged",
+        "resource_type": "incident",
+        "occurred_at": "2026-01-05T03:14:00.000Z",
+        "agent": {"id": "P1", "type": "user_reference", "summary": by},
+        "data": {"id": "Q1", "type": "incident", "incident_key": dedup_key, "status": "acknowledged"},
+    }
+    return encoded({"event": event})
+
+
 def encoded(body: dict[str, Any]) -> bytes:
     return json.dumps(body).encode()
