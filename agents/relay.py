@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
-from models.feed import KINDS, FeedRecord, encode_feed, kinds_of
+from models.feed import KINDS, Excerpt, encode_feed, kinds_of
 from models.records import Outgoing, Publish, Unreadable
 
 _log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ class EventLog(Protocol):
         """True for the one worker that may relay now; the others get False."""
         ...
 
-    async def unpublished(self, limit: int) -> Sequence[FeedRecord]:
+    async def unpublished(self, limit: int) -> Sequence[Excerpt]:
         """Events not yet published, grouped by incident, in order."""
         ...
 
-    async def published(self, records: Sequence[FeedRecord]) -> None:
+    async def published(self, records: Sequence[Excerpt]) -> None:
         """Notes that these are on the topic."""
         ...
 
@@ -62,11 +62,11 @@ async def _publish(records: Sequence[Outgoing], publish: Publish) -> None:
         await _publish(records[middle:], publish)
 
 
-def _outgoing(topic: str, record: FeedRecord) -> Iterator[Outgoing]:
+def _outgoing(topic: str, record: Excerpt) -> Iterator[Outgoing]:
     """The record for the topic, or several where it would be too large."""
     value = encode_feed(record)
     if len(value) <= MOST_BYTES or len(record.events) == 1:
-        yield Outgoing(topic, record.key.encode(), value, {KINDS: kinds_of(record)})
+        yield Outgoing(topic, record.about.key.encode(), value, {KINDS: kinds_of(record)})
         return
     middle = len(record.events) // 2
     yield from _outgoing(topic, replace(record, events=record.events[:middle]))

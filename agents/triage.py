@@ -23,7 +23,7 @@ from models.alert import Alert, AlertGroup, read_webhook
 from models.classification import classify, environment_of, incident_key, service_of
 from models.heartbeats import Beat, beats_of
 from models.policy import Policy
-from models.rates import Answer, Answers, questions
+from models.rates import Answer, Answers, asks, questions
 from models.records import Outgoing, Publish, Record, Unreadable
 from models.severity import Severity
 from models.signals import AlertsReported, PathProbed, Signal, encode_signal
@@ -117,6 +117,8 @@ def _parted(read: AlertGroup | PathProbed, policy: Policy) -> tuple[AlertGroup |
 
 
 async def _answers(groups: Iterable[AlertGroup], ports: TriagePorts) -> Answers:
+    if not asks(ports.policy):
+        return {}
     firing = (alert for group in groups for alert in group.alerts if alert.status == "firing")
     queries = list(dict.fromkeys(query for alert in firing for query in questions(alert, ports.policy)))
     return await ports.lookup(queries, ports.policy.classification.answer_within) if queries else {}

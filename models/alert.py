@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from models.records import Unreadable
 
@@ -48,23 +48,12 @@ class AlertGroup:
     external_url: str
 
 
-def _empty_for_null(value: object) -> object:
-    return {} if value is None else value
-
-
-def _nothing_for_null(value: object) -> object:
-    return () if value is None else value
-
-
-_Labels = Annotated[dict[str, str], BeforeValidator(_empty_for_null)]
-
-
 class _WireAlert(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     status: AlertStatus
-    labels: _Labels = Field(default_factory=dict)
-    annotations: _Labels = Field(default_factory=dict)
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
     startsAt: AwareDatetime  # noqa: N815 (Alertmanager's name)
     generatorURL: str = ""  # noqa: N815 (Alertmanager's name)
     fingerprint: str = ""
@@ -76,7 +65,7 @@ class _WireWebhook(BaseModel):
     version: Literal["4"]
     groupKey: Annotated[str, Field(min_length=1)]  # noqa: N815 (Alertmanager's name)
     status: AlertStatus
-    alerts: Annotated[tuple[_WireAlert, ...], BeforeValidator(_nothing_for_null)]
+    alerts: tuple[_WireAlert, ...] | None
     truncatedAlerts: int = 0  # noqa: N815 (Alertmanager's name)
     externalURL: str = ""  # noqa: N815 (Alertmanager's name)
 
@@ -112,19 +101,20 @@ def read_webhook(body: bytes, *, webhook_id: uuid.UUID, sender: str, received_at
         received_at=received_at,
         group_key=wire.groupKey,
         status=wire.status,
-        alerts=tuple(_alert(alert, received_at) for alert in wire.alerts),
+        alerts=tuple(_alert(alert, received_at) for alert in wire.alerts or ()),
         truncated=wire.truncatedAlerts,
         external_url=wire.externalURL,
     )
 
 
 def _alert(wire: _WireAlert, received_at: datetime) -> Alert:
+    labels = wire.labels or {}
     return Alert(
-        fingerprint=wire.fingerprint or str(uuid.uuid5(_LABELS, repr(sorted(wire.labels.items())))),
+        fingerprint=wire.fingerprint or str(uuid.uuid5(_LABELS, repr(sorted(labels.items())))),
         status=wire.status,
         starts_at=_instant(wire.startsAt, received_at),
-        labels=wire.labels,
-        annotations=wire.annotations,
+        labels=labels,
+        annotations=wire.annotations or {},
         generator_url=wire.generatorURL,
     )
 

@@ -117,7 +117,10 @@ def kind_of(alerts: Sequence[Alert], policy: Policy) -> tuple[KindRule, str] | N
 
 
 def _first(labels: Labels, names: Iterable[str]) -> str:
-    return next((labels[name] for name in names if labels.get(name)), "")
+    for name in names:
+        if value := labels.get(name):
+            return value
+    return ""
 
 
 @lru_cache(10_000)

@@ -44,20 +44,40 @@ class FeedRecord:
     events: tuple[FeedEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One event as it stands in the log: `event` is its JSON."""
+
+    seq: int
+    at: datetime
+    kind: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A record of the feed whose events nobody has read, since only their readers must. `about` holds none of them."""
+
+    about: FeedRecord
+    events: tuple[Written, ...]
+
+
 KINDS = "kinds"
 """Header of every record: the kinds of its events, separated by commas, so that a follower reads only what it needs."""
 
 _FEED = TypeAdapter(FeedRecord)
+_NO_EVENTS = b"[]}"
 
 
-def encode_feed(record: FeedRecord) -> bytes:
+def encode_feed(excerpt: Excerpt) -> bytes:
     """JSON, as it stands on the topic; the key of the record is the incident key."""
-    return _FEED.dump_json(record)
+    entries = (f'{{"seq":{it.seq},"at":"{it.at.isoformat()}","event":{it.event}}}' for it in excerpt.events)
+    return b"%b[%b]}" % (_FEED.dump_json(excerpt.about).removesuffix(_NO_EVENTS), ",".join(entries).encode())
 
 
-def kinds_of(record: FeedRecord) -> bytes:
+def kinds_of(excerpt: Excerpt) -> bytes:
     """The value of the header."""
-    return ",".join(dict.fromkeys(entry.event.kind for entry in record.events)).encode()
+    return ",".join(dict.fromkeys(it.kind for it in excerpt.events)).encode()
 
 
 def decode_feed(value: bytes | None) -> FeedRecord:

@@ -59,6 +59,11 @@ def families(policy: Policy) -> tuple[Family, ...]:
     return tuple(family for family in both if family.rules.rules)
 
 
+def asks(policy: Policy) -> bool:
+    """True where some number has to be asked for."""
+    return any(source.query is not None for family in families(policy) for source in family.rules.sources)
+
+
 def questions(alert: Alert, policy: Policy) -> Iterator[str]:
     """The queries whose answers this alert's classification needs: none where the alert itself has the number."""
     for family in families(policy):

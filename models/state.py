@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from models import coordination, correlated, flaps
 from models.coordination import Coordination
 from models.coordination_events import CoordinationEvent
+from models.copies import replace
 from models.correlated import Correlated
 from models.correlation_events import CorrelationEvent, IncidentAttached
 from models.deadlines import (
@@ -302,6 +303,8 @@ def _arm(incident: Incident, name: str, due_at: datetime) -> Incident:
 
 
 def _disarm(incident: Incident, *names: str) -> Incident:
+    if incident.deadlines.keys().isdisjoint(names):
+        return incident
     kept = {name: deadline for name, deadline in incident.deadlines.items() if name not in names}
     return replace(incident, deadlines=kept)
 

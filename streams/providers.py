@@ -27,13 +27,13 @@ from streams.trust import trusted
 ANSWER_WITHIN: Final = timedelta(seconds=5)
 """For one call; an attempt makes at most three, which must end before its lease (agents/delivery.py)."""
 AT_ONCE: Final[Mapping[Provider, int]] = {
-    Provider.PAGERDUTY: 32,
+    Provider.PAGERDUTY: 64,
     Provider.SLACK: 8,
     Provider.STATUSPAGE: 32,
     Provider.EMAIL: 4,
     Provider.TICKET: 8,
 }
-"""Each attempt at a provider out there holds a thread or a connection, and must end before its lease."""
+"""Each attempt at a provider out there holds a connection, and must end before its lease."""
 RECORDED_AT_ONCE: Final = 64
 """The same where nobody is called: only as many as one transaction should write."""
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
+from models import wire
 from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
-from models.feed import FeedEntry, FeedRecord
+from models.feed import Excerpt, FeedRecord, Written, decode_feed, encode_feed
 from models.maintenance import MaintenanceWindow
 from models.maintenance_events import Fired
 from models.review import Review
@@ -239,12 +240,12 @@ class MemoryStore:
     async def relaying(self) -> AsyncIterator[bool]:
         yield True
 
-    async def unpublished(self, limit: int) -> list[FeedRecord]:
+    async def unpublished(self, limit: int) -> list[Excerpt]:
         return [self._feed(owner, entry) for owner, entry in self.log[self.published_upto :]]
 
-    def _feed(self, owner: str, entry: Logged) -> FeedRecord:
+    def _feed(self, owner: str, entry: Logged) -> Excerpt:
         incident = self.incidents_by_id[uuid.UUID(owner)]
-        return FeedRecord(
+        about = FeedRecord(
             incident_id=incident.id,
             key=incident.key,
             number=incident.number,
@@ -254,19 +255,20 @@ class MemoryStore:
             priority=incident.priority,
             status=incident.status,
             policy_version=incident.policy_version,
-            events=(FeedEntry(entry.seq, entry.at, entry.event),),  # type: ignore[arg-type]
+            events=(),
         )
+        return Excerpt(about, (Written(entry.seq, entry.at, entry.event.kind, wire.encode(entry.event).decode()),))
 
     async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
-        told: dict[str, FeedRecord] = {}
+        told: dict[str, Excerpt] = {}
         for owner, entry in self.log:
             if entry.event.kind in _ENDINGS and uuid.UUID(owner) in incidents:
                 record = self._feed(owner, entry)
                 before = told[owner].events if owner in told else ()
                 told[owner] = replace(record, events=(*before, *record.events))
-        return list(told.values())
+        return [decode_feed(encode_feed(excerpt)) for excerpt in told.values()]
 
-    async def published(self, records: Sequence[FeedRecord]) -> None:
+    async def published(self, records: Sequence[Excerpt]) -> None:
         self.published_upto = len(self.log)
 
 

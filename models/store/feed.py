@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from models.events import decode_event
-from models.feed import FeedEntry, FeedRecord
+from models.feed import Excerpt, FeedRecord, Written, decode_feed, encode_feed
 from models.severity import Priority, Severity
 from models.store.connection import Database
 from models.store.statements import Row
@@ -27,12 +26,12 @@ _GIVE_BACK = "SELECT pg_advisory_unlock_all(), set_config('idle_session_timeout'
 
 # An incident's `at` never decreases, so ordering by it keeps every incident's events in order and none is left behind.
 _TOLD = """
-SELECT e.owner_id, e.seq, e.at, e.body::text,
+SELECT e.owner_id, e.seq, e.at, e.kind, e.body::text,
        i.key, i.number, i.title, i.service, i.severity, i.priority, i.status, i.policy_version
 """
 _UNPUBLISHED = f"""
 {_TOLD} FROM (
-    SELECT owner_id, seq, at, body FROM event WHERE published_at IS NULL AND stream = 'incident'
+    SELECT owner_id, seq, at, kind, body FROM event WHERE published_at IS NULL AND stream = 'incident'
     ORDER BY at, owner_id, seq LIMIT %s
 ) e JOIN incident i ON i.id = e.owner_id
 ORDER BY e.at, e.owner_id, e.seq
@@ -66,34 +65,34 @@ class EventLog:
                 if mine:
                     await connection.execute(_GIVE_BACK)
 
-    async def unpublished(self, limit: int) -> list[FeedRecord]:
+    async def unpublished(self, limit: int) -> list[Excerpt]:
         """Up to `limit` events that are not yet published, one record per incident, each in order."""
-        return await self._records(_UNPUBLISHED, limit)
+        return await self._excerpts(_UNPUBLISHED, limit)
 
     async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
         """How they were resolved and reopened, one record per incident, each in order, published or not."""
-        return await self._records(_ENDINGS, list(incidents))
+        return [decode_feed(encode_feed(told)) for told in await self._excerpts(_ENDINGS, list(incidents))]
 
-    async def _records(self, query: str, asked: Any) -> list[FeedRecord]:
+    async def _excerpts(self, query: str, asked: Any) -> list[Excerpt]:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(query, (asked,))).fetchall()
         of: dict[uuid.UUID, list[Row]] = {}
         for row in rows:
             of.setdefault(row[0], []).append(row)
-        return [_record(events) for events in of.values()]
+        return [_excerpt(events) for events in of.values()]
 
-    async def published(self, records: Sequence[FeedRecord]) -> None:
+    async def published(self, records: Sequence[Excerpt]) -> None:
         """Notes that these are on the topic."""
-        places = [(record.incident_id, entry.seq) for record in records for entry in record.events]
+        places = [(record.about.incident_id, written.seq) for record in records for written in record.events]
         if places:
             owners, seqs = (list(column) for column in zip(*places, strict=True))
             async with self._database.connection() as connection:
                 await connection.execute(_PUBLISHED, (owners, seqs))
 
 
-def _record(rows: Sequence[Row]) -> FeedRecord:
-    owner_id, _, _, _, key, number, title, service, severity, priority, status, policy_version = rows[0]
-    return FeedRecord(
+def _excerpt(rows: Sequence[Row]) -> Excerpt:
+    owner_id, _, _, _, _, key, number, title, service, severity, priority, status, policy_version = rows[0]
+    about = FeedRecord(
         incident_id=owner_id,
         key=key,
         number=number,
@@ -103,5 +102,6 @@ def _record(rows: Sequence[Row]) -> FeedRecord:
         priority=Priority(priority),
         status=status,
         policy_version=policy_version,
-        events=tuple(FeedEntry(seq, at, decode_event(body)) for _, seq, at, body, *_ in rows),
+        events=(),
     )
+    return Excerpt(about, tuple(Written(seq, at, kind, body) for _, seq, at, kind, body, *_ in rows))

@@ -6,6 +6,7 @@ Requests are checked against small schemas of our own; what breaks one is a comp
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import time
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Peer:
         """The next requests of `call` (`enqueue`, `incidents` or a Slack method) meet `faults`, one each."""
         self.faults.setdefault(call, []).extend(faults)
 
-    async def start(self) -> web.AppRunner:
+    async def start(self, tls: ssl.SSLContext | None = None) -> web.AppRunner:
         app = web.Application()
         app.router.add_post("/v2/enqueue", self._serve)
         app.router.add_get("/incidents", self._serve)
@@ -89,9 +90,9 @@ class Peer:
         app.router.add_post("/actions/{rest:.*}", self._reply)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         return runner
 
     async def _reply(self, request: web.Request) -> web.Response:

@@ -1,8 +1,6 @@
 """E-mail as a mail server sees it: who gets what, in which thread, and what every refusal and silence means."""
 
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,18 +29,6 @@ UPDATE = UUID(int=7)
 async def mailbox() -> AsyncIterator[Mailbox]:
     async with Mailbox() as mailbox:
         yield mailbox
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Of 127.0.0.1, signed by itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    own, key = tmp_path / "own.pem", tmp_path / "key.pem"
-    options = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([openssl, *options.split(), "-keyout", key, "-out", own], check=True, capture_output=True)
-    return own, key
 
 
 def mailer(mailbox: Mailbox, **options: Any) -> EmailNotifier:

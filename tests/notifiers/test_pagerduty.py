@@ -1,5 +1,8 @@
 """PagerDuty: the life of a page, and what only PagerDuty does."""
 
+import ssl
+from pathlib import Path
+
 import pytest
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, PageFacts, Refused, RetryLater
@@ -111,3 +114,23 @@ async def test_the_check_pages_nobody(pagerduty: PagerDutyNotifier, peer: Peer) 
 def test_plain_http_is_for_loopback_only() -> None:
     with pytest.raises(ValueError, match="TOCSIN_PAGERDUTY_EVENTS_URL must begin with https"):
         PagerDutyNotifier({"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}, events_url="http://events.example.com")
+
+
+async def test_a_certificate_that_is_trusted_and_one_that_is_not(certificate: tuple[Path, Path]) -> None:
+    own, key = certificate
+    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    offered.load_cert_chain(own, key)
+    peer = Peer()
+    runner = await peer.start(offered)
+    keys = {"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}
+    stranger = PagerDutyNotifier(keys, events_url=peer.url)
+    trusting = PagerDutyNotifier(keys, events_url=peer.url, tls=ssl.create_default_context(cafile=own))
+    outcome = await stranger.send(delivery(K.PAGE), {}, read_back=False)
+    assert isinstance(outcome, RetryLater)
+    assert "TOCSIN_CA_FILE" in outcome.reason
+    assert not outcome.unknown
+    assert isinstance(await trusting.send(delivery(K.PAGE), {}, read_back=False), Delivered)
+    for notifier in (stranger, trusting):
+        await notifier.close()
+    await runner.cleanup()
+    assert peer.pages == [DEDUP_KEY]

@@ -25,6 +25,7 @@ def story_policy() -> str:
     policy["acknowledge_within"]["severity"] = {"SEV1": "2s", "SEV2": "30m", "SEV3": "1h"}
     policy["acknowledge_within"]["priority"] = {"P0": "15m", "P1": "1h", "P2": "4h", "P3": "1d"}
     policy["communication"]["email"] = ["ops@example.test"]
+    policy["correlation"]["storm"] = None  # a stream of webhooks begins many incidents, and each must page
     policy["heartbeats"] = [{"name": "watchdog"}]
     return yaml.safe_dump(policy, sort_keys=False)
 

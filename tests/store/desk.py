@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from pydantic import TypeAdapter
 
 from agents import lifecycle, review
 from agents.review import ReviewPorts
 from models.alert import Alert
 from models.deliveries import Provider
 from models.events import Event
-from models.feed import FeedRecord, encode_feed
+from models.feed import Excerpt, FeedRecord, encode_feed
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Record
 from models.review_signals import ReviewSignal
@@ -44,6 +45,7 @@ POLICY = _DEFAULT.model_copy(
     }
 )
 """Without the clocks of communication: what is counted here is paging alone."""
+_FEED = TypeAdapter(FeedRecord)
 LEASE = timedelta(seconds=30)
 
 
@@ -69,8 +71,9 @@ class Desk:
     async def review(self, *signals: ReviewSignal) -> None:
         await review.run([_record("review.signals", signal) for signal in signals], self._reviews)
 
-    async def follow(self, *feed: FeedRecord) -> None:
-        records = [Record("incident.events", 0, 0, one.key.encode(), encode_feed(one)) for one in feed]
+    async def follow(self, *feed: Excerpt | FeedRecord) -> None:
+        values = [encode_feed(one) if isinstance(one, Excerpt) else _FEED.dump_json(one) for one in feed]
+        records = [Record("incident.events", 0, 0, b"", value) for value in values]
         await review.follow(records, self._reviews)
 
     @property

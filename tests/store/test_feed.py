@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from agents import relay
+from models.feed import decode_feed, encode_feed, kinds_of
 from models.records import Outgoing, Unreadable
 from models.severity import Severity
 from models.store.errors import Unavailable
@@ -23,17 +24,20 @@ async def test_everything_is_published_in_order_however_small_the_bites(desk: De
         assert await desk.store.log.unpublished(4) == records
         await desk.store.log.published(records)
         for record in records:
-            seen.setdefault(record.key, []).extend(entry.seq for entry in record.events)
+            seen.setdefault(record.about.key, []).extend(entry.seq for entry in record.events)
     assert seen == {**{f"k{number}": [1, 2, 3] for number in range(5)}, "k2": [1, 2, 3, 4, 5, 6]}
 
 
 async def test_a_record_tells_what_identifies_the_incident(desk: Desk) -> None:
     await desk.handle(alerts())
     [record] = await desk.store.log.unpublished(100)
-    incident = await desk.store.reads.incident_by_id(record.incident_id)
+    told = decode_feed(encode_feed(record))
+    incident = await desk.store.reads.incident_by_id(told.incident_id)
     assert incident is not None
-    assert (record.key, record.number, record.severity) == (incident.key, incident.number, Severity.SEV1)
-    assert [entry.event.kind for entry in record.events] == ["incident_opened", "alerts_joined", "level_paged"]
+    assert (told.key, told.number, told.severity) == (incident.key, incident.number, Severity.SEV1)
+    timeline = await desk.store.reads.timeline(incident.id)
+    assert [(one.seq, one.at, one.event) for one in told.events] == [(it.seq, it.at, it.event) for it in timeline]
+    assert kinds_of(record) == b"incident_opened,alerts_joined,level_paged"
 
 
 async def test_what_commits_late_is_not_left_behind(desk: Desk, other_desk: Desk) -> None:
@@ -44,7 +48,7 @@ async def test_what_commits_late_is_not_left_behind(desk: Desk, other_desk: Desk
         await other_desk.store.log.published(await other_desk.store.log.unpublished(100))
     await desk.handle(alerts("slow"))
     await desk.rows("UPDATE event SET at = at - interval '1 day' WHERE published_at IS NULL")
-    assert [record.key for record in await desk.store.log.unpublished(100)] == ["slow"]
+    assert [record.about.key for record in await desk.store.log.unpublished(100)] == ["slow"]
 
 
 async def test_one_relay_works_at_a_time_and_another_takes_over(desk: Desk, other_desk: Desk) -> None:
