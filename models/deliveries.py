@@ -24,10 +24,11 @@ class Provider(StrEnum):
     STATUSPAGE = "statuspage"
     EMAIL = "email"
     TICKET = "ticket"
+    WEBHOOK = "webhook"
 
 
 class DeliveryKind(StrEnum):
-    """What is sent. Each kind belongs to one provider."""
+    """What is sent. Each kind belongs to one provider; only a page goes by the way that its recipient has."""
 
     PAGE = "page"
     PAGE_ACKNOWLEDGE = "page_acknowledge"
@@ -171,7 +172,9 @@ class IncidentFacts:
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """Whom a page goes to. `dedup_key` is PagerDuty's: one per page, never reused, at most 255 characters."""
+    """Whom a page goes to: a routing key, or else an address or a webhook. `dedup_key` is PagerDuty's: one per page,
+    never reused, at most 255 characters.
+    """
 
     ordinal: int
     level: str
@@ -179,12 +182,29 @@ class PageFacts:
     """Name of the environment variable that holds the key."""
     dedup_key: str
     test: bool = False
+    email: str = ""
+    webhook: str = ""
+    """Name of the environment variable that holds the URL."""
+    asked_at: datetime | None = None
+    """Of a test; else the incident's facts say when."""
+
+    @property
+    def provider(self) -> Provider:
+        """Who takes it there."""
+        if self.email:
+            return Provider.EMAIL
+        return Provider.WEBHOOK if self.webhook else Provider.PAGERDUTY
+
+    @property
+    def whom(self) -> str:
+        """The address, or the name of the variable that has it."""
+        return self.email or self.webhook or self.routing_key
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """Free parts of a message, by kind: `text` for NOTICE, STATUS_UPDATE, RESOLUTION, PAGE_FALLBACK, REMINDER,
-    MENTION, MAINTENANCE, PUBLICATION, and what e-mails and tickets tell of those.
+    MENTION, MAINTENANCE, PUBLICATION, and what e-mails and tickets tell of those; of a PAGE why it is the level's turn.
     """
 
     text: str
@@ -197,7 +217,11 @@ class Message:
     slack_channel: str = "#incidents"
     """Where it goes when it belongs to no incident's channel."""
     to: str | None = None
-    """Whom an e-mail goes to; None where the policy wants one and names nobody, which is refused, and so not silent."""
+    """Whom an e-mail goes to, but for a page; None where the policy wants one and names nobody, which is refused, and
+    so not silent.
+    """
+    acknowledge_by: datetime | None = None
+    """Of a page: until then at the least the next level is not paged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +244,8 @@ class Delivery:
     @property
     def provider(self) -> Provider:
         """Where it goes."""
+        if self.kind is DeliveryKind.PAGE and self.page is not None:
+            return self.page.provider
         return PROVIDER_OF[self.kind]
 
 

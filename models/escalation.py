@@ -103,7 +103,7 @@ def _paged(
     policy: Policy,
     now: datetime,
 ) -> LevelPaged:
-    confirmed = any(one.routing_key for one in recipients)
+    confirmed = any(one.is_sent for one in recipients)
     begins = now + policy.chain(incident.service, incident.chain).receipt_within if confirmed else now
     step, level = place
     return LevelPaged(
@@ -184,7 +184,7 @@ def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: 
     waiting = paged in incident.current_pages
     if signal.outcome == "delivered":
         at = min(signal.at, now)
-        first = waiting and not any(one.received or not one.routing_key for one in beside)
+        first = waiting and not any(one.received or not one.is_sent for one in beside)
         return [
             PageReceived(
                 ordinal=paged.ordinal, acknowledge_due=acknowledge_due(incident, policy, at) if first else None

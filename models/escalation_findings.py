@@ -28,9 +28,10 @@ def _chains(policy: Policy, now: datetime) -> Iterator[Finding]:
     for name, chain in policy.chains.items():
         path: Path = ("escalation",) if name == DEFAULT else ("escalations", name)
         yield from _levels(path, chain, policy, now)
-        if not chain.routing_keys and not policy.own_keys:
+        addressed = chain.is_addressed or any(person.address for person in policy.people.values())
+        if not (chain.routing_keys or policy.own_keys or addressed):
             yield Finding(path, "no level, team or person has a PagerDuty key: nobody would ever be paged")
-        elif not chain.routing_keys and any(level.routing_key is None for level in chain.levels):
+        elif not (chain.routing_keys or chain.is_addressed) and any(it.routing_key is None for it in chain.levels):
             yield Finding(
                 path, "there is no last resort: when nobody is on call nobody is paged; add last_resort", fault=False
             )
@@ -48,7 +49,7 @@ def _levels(path: Path, chain: Escalation, policy: Policy, now: datetime) -> Ite
 def _ever(target: Target, level: EscalationLevel, policy: Policy, now: datetime) -> bool:
     """Whether a target may reach somebody within the time that is looked at."""
     kind, name = target.named
-    if kind in {"pagerduty", "slack_group"}:
+    if kind in {"pagerduty", "slack_group", "email", "webhook"}:
         return True
     team = policy.teams[name] if kind == "team" else None
     schedule = team.schedule if team else name if kind == "schedule" else None
@@ -56,7 +57,8 @@ def _ever(target: Target, level: EscalationLevel, policy: Policy, now: datetime)
         return _covered(policy, schedule, now)
     fallback = level.routing_key or (team.pagerduty if team else None)
     people = team.members if team else (name,)
-    return any(fallback or policy.people[one].pagerduty or policy.people[one].slack for one in people)
+    known = (policy.people[one] for one in people)
+    return any(fallback or person.pagerduty or person.slack or person.address for person in known)
 
 
 def _covered(policy: Policy, name: str, now: datetime) -> bool:

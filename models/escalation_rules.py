@@ -12,11 +12,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from models.oncall.names import Use
-from models.policy_fields import Duration, Name, Section
+from models.policy_fields import Duration, EmailAddress, Name, Section
 from models.severity import Severity
 
 RoutingKey = Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
 """The environment variable that holds a PagerDuty routing key."""
+WebhookVariable = Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")]
+"""The environment variable that holds the URL of a webhook: a secret, as most of them let in whoever knows them."""
 DEFAULT = "default"
 """The name of the chain `escalation`."""
 
@@ -31,11 +33,13 @@ class Target(Section):
     """Whoever of it is on call by its schedule; all its members where it has none."""
     pagerduty: RoutingKey | None = None
     slack_group: Annotated[str, Field(pattern=r"^S[A-Z0-9]{2,}$")] | None = None
+    email: EmailAddress | None = None
+    webhook: WebhookVariable | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if len(self.model_fields_set) != 1 or None in self.named:
-            raise ValueError("a target is one of person, schedule, team, pagerduty or slack_group")
+            raise ValueError("a target is one of person, schedule, team, pagerduty, slack_group, email or webhook")
         return self
 
     @property
@@ -75,9 +79,19 @@ class EscalationLevel(Section):
         return tuple(key for key in dict.fromkeys(named) if key)
 
     @property
-    def only_keys(self) -> bool:
-        """It names no person, schedule, team or group, but PagerDuty's keys alone."""
-        return not self.all_hands and all(target.pagerduty for target in self.paged)
+    def webhooks(self) -> tuple[str, ...]:
+        """The variables that hold the URLs of its webhooks."""
+        return tuple(dict.fromkeys(target.webhook for target in self.targets if target.webhook))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Both: all that the environment has to hold for it."""
+        return (*self.routing_keys, *self.webhooks)
+
+    @property
+    def only_variables(self) -> bool:
+        """It names no person, schedule, team, group or address, but PagerDuty's keys and webhooks alone."""
+        return not self.all_hands and all(target.pagerduty or target.webhook for target in self.paged)
 
 
 class Escalation(Section):
@@ -102,6 +116,16 @@ class Escalation(Section):
         """Those that its levels name, in order, and its last resort."""
         named = (*(key for level in self.levels for key in level.routing_keys), self.last_resort)
         return tuple(key for key in dict.fromkeys(named) if key)
+
+    @property
+    def webhooks(self) -> tuple[str, ...]:
+        """The variables that hold the URLs of its levels' webhooks."""
+        return tuple(dict.fromkeys(name for level in self.levels for name in level.webhooks))
+
+    @property
+    def is_addressed(self) -> bool:
+        """It names addresses or webhooks themselves, which reach somebody at any hour."""
+        return any(target.email or target.webhook for level in self.levels for target in level.targets)
 
 
 def names_in(path: tuple[str | int, ...], chain: Escalation, known: Mapping[str, Collection[str]]) -> Iterator[Use]:

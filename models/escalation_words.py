@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.deliveries import DeliveryKind, Message
+from models.escalation import acknowledge_due
 from models.events import (
     EscalationExhausted,
     LevelPaged,
@@ -15,12 +16,22 @@ from models.events import (
     PolicyReassigned,
 )
 from models.policy import Policy
+from models.state import Incident
 
 
 def paged(event: LevelPaged) -> str:
     """`Paged secondary (ana, ben): not acknowledged`."""
-    why = f"{event.by} asked for it" if event.reason == "escalated" else event.reason
-    return f"Paged {event.level}{who(event)}: {why}"
+    return f"Paged {event.level}{who(event)}: {why(event)}"
+
+
+def why(event: LevelPaged) -> str:
+    """`not acknowledged`, or who asked for it."""
+    return f"{event.by} asked for it" if event.reason == "escalated" else event.reason
+
+
+def turn(event: LevelPaged, incident: Incident, policy: Policy) -> Message:
+    """Why it is this level's turn, and by when somebody has to have taken it, by a clock that begins at once."""
+    return Message(why(event), acknowledge_by=acknowledge_due(incident, policy, incident.last_at))
 
 
 def reassigned(event: PolicyReassigned) -> str:
@@ -61,7 +72,7 @@ def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:
 def mentions(event: LevelPaged, policy: Policy) -> Iterator[tuple[DeliveryKind, Message, None]]:
     """Calls in Slack for those who have no pager."""
     for one in event.recipients:
-        if not one.routing_key:
+        if not one.is_sent:
             name = ", ".join(one.people) or one.target
             channel = policy.communication.slack_channel
             message = Message(

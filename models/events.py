@@ -163,8 +163,18 @@ class LevelPaged:
     @property
     def pages(self) -> Pages:
         """The pages of this step."""
-        keys = [one.routing_key for one in self.recipients] or [self.routing_key]
-        return tuple(Page(self.ordinal + place, self.level, key, beside=place > 0) for place, key in enumerate(keys))
+        recipients = self.recipients or (Recipient(routing_key=self.routing_key),)
+        return tuple(
+            Page(
+                self.ordinal + place,
+                self.level,
+                one.routing_key,
+                beside=place > 0,
+                email=one.email,
+                webhook=one.webhook,
+            )
+            for place, one in enumerate(recipients)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,9 +108,13 @@ def _delivery(incident: Incident, facts: IncidentFacts, place: str, what: Told) 
         lane=lane,
         urgency=_URGENT.get(kind, Urgency.PROMPT),
         incident=facts,
-        page=PageFacts(page.ordinal, page.level, page.routing_key, lane) if page else None,
+        page=_page_facts(page, lane) if page else None,
         message=message,
     )
+
+
+def _page_facts(page: Page, lane: str) -> PageFacts:
+    return PageFacts(page.ordinal, page.level, page.routing_key, lane, email=page.email, webhook=page.webhook)
 
 
 def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912, PLR0915 (one arm per event)
@@ -132,7 +136,8 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             yield from _published(after, policy, "The problem has come back. We are investigating.")
             yield _REFRESH
         case LevelPaged(reason=reason, by=by):
-            yield from ((_K.PAGE, None, page) for page in event.pages if page.routing_key)
+            turn = escalation_words.turn(event, after, policy)
+            yield from ((_K.PAGE, turn, page) for page in event.pages if page.is_sent)
             yield from escalation_words.mentions(event, policy)
             if reason not in {"opened", "reopened"}:
                 yield _notice(escalation_words.paged(event), by=by)

@@ -9,7 +9,9 @@ Pages = tuple["Page", ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Whom one page is for: a routing key, or who is mentioned in Slack because there is none; found by `target`."""
+    """Whom one page is for, by one way: a routing key, an address or a webhook, or who is mentioned in Slack because
+    there is none; found by `target`.
+    """
 
     routing_key: str = ""
     slack: str = ""
@@ -17,6 +19,19 @@ class Recipient:
     people: tuple[str, ...] = ()
     """By their names in the policy; empty where only the key is known."""
     target: str = ""
+    email: str = ""
+    webhook: str = ""
+    """The variable that holds its URL."""
+
+    @property
+    def way(self) -> tuple[str, str, str]:
+        """Where it is sent; empty for a mention."""
+        return self.routing_key, self.email, self.webhook
+
+    @property
+    def is_sent(self) -> bool:
+        """True where a provider says whether it took the page; of a mention in Slack nothing comes back."""
+        return any(self.way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +41,23 @@ class Page:
     ordinal: int
     level: str
     routing_key: str
-    """Empty where somebody is mentioned in Slack instead."""
+    """Empty where it goes by e-mail or to a webhook, and where somebody is mentioned in Slack instead."""
     received: bool = False
     failed: bool = False
     beside: bool = False
     """It belongs to the same step as the page before it."""
+    email: str = ""
+    webhook: str = ""
+
+    @property
+    def way(self) -> tuple[str, str, str]:
+        """As its recipient's."""
+        return self.routing_key, self.email, self.webhook
+
+    @property
+    def is_sent(self) -> bool:
+        """As its recipient's."""
+        return any(self.way)
 
 
 def with_fate(pages: Pages, ordinal: int, *, received: bool = False, failed: bool = False) -> Pages:

@@ -6,7 +6,7 @@ Pure. What it answers is frozen in the event that says the level was paged, so n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.escalation_rules import Escalation, EscalationLevel, Target
@@ -33,7 +33,7 @@ class _Found:
 
 
 def reached(level: EscalationLevel, service: str, policy: Policy, now: datetime) -> Reached:
-    """Whom a level pages at `now`: nobody twice, one page per routing key, and in Slack whoever has no key."""
+    """Whom a level pages at `now`: nobody twice, one page per key; in Slack whoever has none, or by e-mail."""
     hands = _hands(service, policy) if level.all_hands else ()
     return _reach((*level.paged, *(Target(person=person) for person in hands)), level.routing_key, policy, now)
 
@@ -71,12 +71,8 @@ def _reach(targets: Iterable[Target], fallback: str | None, policy: Policy, now:
     seen: set[str] = set()
     for target in targets:
         kind, name = target.named
-        label = f"{kind.replace('_', ' ')} {name}"
-        if kind == "pagerduty":
-            recipients.append(Recipient(routing_key=name, target=label))
-            continue
-        if kind == "slack_group":
-            recipients.append(Recipient(slack=name, target=label))
+        if direct := _direct(kind, name):
+            recipients.append(direct)
             continue
         found = _found(kind, name, fallback, policy, now)
         if not found.people:
@@ -85,8 +81,23 @@ def _reach(targets: Iterable[Target], fallback: str | None, policy: Policy, now:
         seen |= set(fresh)
         reachable = {person: _recipient(person, found, policy) for person in fresh}
         recipients += [one for one in reachable.values() if one]
-        lacking += [f"{person} has neither a PagerDuty key nor a Slack id" for person in fresh if not reachable[person]]
+        lacking += [f"{person} has no PagerDuty key, Slack id or address" for person in fresh if not reachable[person]]
     return Reached(tuple(_once(recipients)), tuple(lacking))
+
+
+def _direct(kind: str, name: str) -> Recipient | None:
+    """Of a target that names the way itself; None for people, however they are named."""
+    match kind:
+        case "pagerduty":
+            return Recipient(routing_key=name, target=f"pagerduty {name}")
+        case "slack_group":
+            return Recipient(slack=name, target=f"slack group {name}")
+        case "email":
+            return Recipient(email=name, target=f"email {name}")
+        case "webhook":
+            return Recipient(webhook=name, target=f"webhook {name}")
+        case _:
+            return None
 
 
 def last_resort(chain: Escalation) -> Recipient | None:
@@ -113,15 +124,16 @@ def _recipient(person: str, found: _Found, policy: Policy) -> Recipient | None:
     reach = policy.people[person]
     if key := reach.pagerduty or found.fallback:
         return Recipient(routing_key=key, people=(person,), target=found.target)
-    return Recipient(slack=reach.slack, people=(person,), target=found.target) if reach.slack else None
+    if reach.slack:
+        return Recipient(slack=reach.slack, people=(person,), target=found.target)
+    return Recipient(email=address, people=(person,), target=found.target) if (address := reach.address) else None
 
 
 def _once(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
-    """One per routing key and per Slack id: several people behind one key are one page."""
-    merged: dict[tuple[str, str], Recipient] = {}
+    """One per routing key, Slack id, address and webhook: several people behind one key are one page."""
+    merged: dict[tuple[str, ...], Recipient] = {}
     for one in recipients:
-        place = (one.routing_key, one.slack)
+        place = (*one.way, one.slack)
         first = merged.setdefault(place, one)
-        people = tuple(dict.fromkeys((*first.people, *one.people)))
-        merged[place] = Recipient(routing_key=one.routing_key, slack=one.slack, people=people, target=first.target)
+        merged[place] = replace(first, people=tuple(dict.fromkeys((*first.people, *one.people))))
     yield from merged.values()

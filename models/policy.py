@@ -24,7 +24,17 @@ from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.oncall.within import Within, due_at, parse_within
-from models.policy_fields import Duration, EmailAddress, Name, Section, SlackChannel, Slug, When, parse_duration
+from models.policy_fields import (
+    EMAIL_ADDRESS,
+    Duration,
+    EmailAddress,
+    Name,
+    Section,
+    SlackChannel,
+    Slug,
+    When,
+    parse_duration,
+)
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
 
@@ -132,6 +142,11 @@ class Person(Section):
     email: str | None = None
     pagerduty: Annotated[str, Field(pattern=r"^TOCSIN_[A-Z0-9_]+$")] | None = None
     """The variable that holds the routing key of a PagerDuty service that pages this person alone."""
+
+    @property
+    def address(self) -> str | None:
+        """Where they can be mailed: their e-mail address, where it is one."""
+        return self.email if self.email and EMAIL_ADDRESS.fullmatch(self.email) else None
 
 
 class Policy(Section):

@@ -44,8 +44,8 @@ def _place(incident: Incident, chain: str | None, policy: Policy, now: datetime)
     waited_for = incident.current_pages if ACKNOWLEDGE in incident.deadlines else ()
     for place, level in enumerate(levels):
         if waited_for and level.name == waited_for[0].level:
-            reached = {one.routing_key for one in paging.reached(level, incident.service, policy, now).recipients}
-            return place if reached & {page.routing_key for page in waited_for} else None
+            reached = {one.way for one in paging.reached(level, incident.service, policy, now).recipients}
+            return place if reached & {page.way for page in waited_for} else None
     return None
 
 

@@ -119,7 +119,7 @@ def _withdrawals(changes: Sequence[fanout.Change]) -> tuple[Withdrawal, ...]:
                 continue
         if change.before is not None:
             for page in change.before.pages:
-                if page.routing_key and not (page.received or page.failed):
+                if page.is_sent and not (page.received or page.failed):
                     reasons.setdefault(change.before.dedup_key(page), reason)
     return tuple(Withdrawal(lane, reason) for lane, reason in reasons.items())
 

@@ -80,7 +80,7 @@ def page_findings(case: Case, log: Sequence[Told], terms: Terms) -> list[Finding
     found = [*_not_paged(case, log, terms.policy), *_repeated(case, log)]
     for told in log:
         for page in told.event.pages if isinstance(told.event, LevelPaged) else ():
-            if page.routing_key:  # else somebody is mentioned in Slack instead
+            if page.is_sent:  # else somebody is mentioned in Slack instead
                 found += _Page(case, told, page, log, terms).findings(rows.pop(page.ordinal, []))
     for strange in (row for several in rows.values() for row in several):
         message = "a page stands in the outbox that the log does not know"
@@ -202,7 +202,8 @@ class _Page:
             return
         due = getattr(mine.event, "acknowledge_due", None)
         current = mine.before.current_pages if mine.before else ()
-        waited_for = self.page.ordinal in {page.ordinal for page in current} and not any(it.received for it in current)
+        clocked = any(it.received or not it.is_sent for it in current)  # a mention's clock runs from the decision
+        waited_for = self.page.ordinal in {page.ordinal for page in current} and not clocked
         if (waited_for and due is None) or (due is not None and due <= min(at, mine.at)):
             message = f"was delivered, but its clock did not start then: it ends {when(due)}"
             yield self._wrong(FindingKind.PAGE_UNTOLD, message, {**_about(row), "event": str(mine.seq)})
@@ -252,7 +253,7 @@ def _answers(case: Case, log: Sequence[Told], terms: Terms) -> Iterator[Finding]
     """An acknowledgement and a resolution go to every page that reached somebody."""
     for kind, event in ((DeliveryKind.PAGE_ACKNOWLEDGE, Acknowledged), (DeliveryKind.PAGE_RESOLVE, IncidentResolved)):
         ends = [told.after for told in log if isinstance(told.event, event)]
-        wanted = Counter(page.ordinal for after in ends for page in after.pages if not page.failed)
+        wanted = Counter(page.ordinal for after in ends for page in after.pages if page.routing_key and not page.failed)
         sent: dict[int, list[SentRow]] = defaultdict(list)
         for row in case.deliveries:
             if row.kind == kind:

@@ -1,4 +1,4 @@
-"""By which way a level reaches each of its people whenever it is their turn: a pager, Slack alone, or none.
+"""By which way a level reaches each of its people whenever it is their turn: a pager, Slack alone, a mail, or none.
 
 Pure: which keys are set is given. Who has their turn at an instant: models/paging.py.
 """
@@ -11,12 +11,12 @@ from typing import Literal
 from models.escalation_rules import EscalationLevel
 from models.policy import Policy
 
-Way = Literal["pager", "slack", "none"]
+Way = Literal["pager", "slack", "none", "email", "webhook"]
 
 
 def ways(level: EscalationLevel, policy: Policy, keys: Collection[str]) -> Mapping[str, Way]:
-    """By who may be paged (a person, a group, or a key by its variable), with `keys` the variables that are set. A key
-    that somebody is given and that is not set is no way, and nothing stands in for it.
+    """By who may be paged (a person, a group, an address, or a key or webhook by its variable), with `keys` the
+    variables that are set. One that somebody is given and that is not set is no way, and nothing stands in for it.
     """
     found: dict[str, Way] = {}
     for target in level.paged:
@@ -25,6 +25,10 @@ def ways(level: EscalationLevel, policy: Policy, keys: Collection[str]) -> Mappi
             found[name] = "pager" if name in keys else "none"
         elif kind == "slack_group":
             found[name] = "slack"
+        elif kind == "email":
+            found[name] = "email"
+        elif kind == "webhook":
+            found[name] = "webhook" if name in keys else "none"
         else:
             team = policy.teams[name] if kind == "team" else None
             fallback = (team.pagerduty if team else None) or level.routing_key
@@ -35,14 +39,16 @@ def ways(level: EscalationLevel, policy: Policy, keys: Collection[str]) -> Mappi
     return found
 
 
-def only_in_slack(policy: Policy, keys: Collection[str]) -> Iterator[tuple[EscalationLevel, tuple[str, ...], bool]]:
-    """The levels of all chains with those whom they reach in Slack alone, and whether that is everybody."""
+def only_by(
+    closed: Collection[Way], policy: Policy, keys: Collection[str]
+) -> Iterator[tuple[EscalationLevel, Mapping[str, Way], bool]]:
+    """The levels of all chains with those whom they would reach by `closed` ways alone, and whether nobody is left."""
     for chain in policy.chains.values():
         for level in chain.levels:
             reached = ways(level, policy, keys)
-            people = tuple(name for name, way in reached.items() if way == "slack")
-            if people:
-                yield level, people, "pager" not in reached.values()
+            cut_off = {name: way for name, way in reached.items() if way in closed}
+            if cut_off:
+                yield level, cut_off, not set(reached.values()) - {*closed, "none"}
 
 
 def _people(kind: str, name: str, policy: Policy) -> tuple[str, ...]:
@@ -61,4 +67,6 @@ def _way(person: str, fallback: str | None, policy: Policy, keys: Collection[str
     reach = policy.people[person]
     if key := reach.pagerduty or fallback:
         return "pager" if key in keys else "none"
-    return "slack" if reach.slack else "none"
+    if reach.slack:
+        return "slack"
+    return "email" if reach.address else "none"

@@ -33,7 +33,7 @@ from models.deliveries import (
     RetryLater,
 )
 from models.severity import Priority
-from notifiers.render import TemplateFault, handoff_prose, prose
+from notifiers.render import Prose, TemplateFault, handoff_prose, page_prose, prose
 
 _FORMAT: Final = MAIL_FORMAT.clone(cte_type="7bit")  # every server takes it, whatever it can
 _CREDENTIALS_BACKOFF: Final = timedelta(minutes=5)
@@ -71,7 +71,7 @@ class EmailNotifier:
 
     async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
         """See the port."""
-        to = delivery.message.to if delivery.message else None
+        to = _address(delivery)
         if delivery.provider is not Provider.EMAIL or to is None:
             return Refused(NOBODY if delivery.provider is Provider.EMAIL else f"a {delivery.kind} cannot be mailed")
         try:
@@ -102,12 +102,14 @@ class EmailNotifier:
     def composed(self, delivery: Delivery, to: str) -> EmailMessage:
         """The mail, the same whenever it is made. Raises TemplateFault for facts that cannot be told."""
         note = delivery.handoff
-        told = prose(delivery) if note is None else handoff_prose(note)
+        told = _told(delivery)
         mail = EmailMessage(policy=_FORMAT)
         mail["From"] = Address("Tocsin", addr_spec=self._sender)
         mail["To"] = Address(addr_spec=to)
         mail["Subject"] = told.subject
-        if delivery.incident is not None:
+        if delivery.kind is DeliveryKind.PAGE:
+            self._urgent(mail, delivery)
+        elif delivery.incident is not None:
             self._thread(mail, delivery, delivery.incident)
         elif note is not None:
             mail["Date"] = note.at
@@ -118,6 +120,15 @@ class EmailNotifier:
         mail.add_alternative(told.html, subtype="html")
         mail.set_boundary(f"tocsin-{delivery.id}")
         return mail
+
+    def _urgent(self, mail: EmailMessage, delivery: Delivery) -> None:
+        """A page belongs to no thread, which a mail program might have muted."""
+        mail["Message-ID"] = f"<{delivery.id}@{self._domain}>"
+        at = delivery.incident.at if delivery.incident else delivery.page and delivery.page.asked_at
+        if at is not None:
+            mail["Date"] = at
+        mail["Importance"] = "high"
+        mail["X-Priority"] = "1"
 
     def _thread(self, mail: EmailMessage, delivery: Delivery, incident: IncidentFacts) -> None:
         """All mails of an incident belong together."""
@@ -171,6 +182,18 @@ class EmailNotifier:
             await client.connect()
             unfinished.pop_all()
         return client
+
+
+def _address(delivery: Delivery) -> str | None:
+    if delivery.kind is DeliveryKind.PAGE:
+        return delivery.page.email if delivery.page else None
+    return delivery.message.to if delivery.message else None
+
+
+def _told(delivery: Delivery) -> Prose:
+    if delivery.kind is DeliveryKind.PAGE:
+        return page_prose(delivery)
+    return prose(delivery) if delivery.handoff is None else handoff_prose(delivery.handoff)
 
 
 async def _leave(client: aiosmtplib.SMTP) -> None:

@@ -22,10 +22,12 @@ from models.deliveries import (
     Refused,
     RetryLater,
 )
+from notifiers.payloads import page, ticket
 from notifiers.render import (
     Payload,
     TemplateFault,
     handoff_prose,
+    page_prose,
     pagerduty_event,
     prose,
     publication,
@@ -33,7 +35,6 @@ from notifiers.render import (
     slack_message,
     slack_place,
     slack_topic,
-    ticket,
 )
 
 _K = DeliveryKind
@@ -43,14 +44,17 @@ _KEEP_BYTES = 32 * 1024 * 1024
 
 
 class Recorder:
-    """`why` completes the sentence “recorded, not sent: …”."""
+    """`why` completes the sentence “recorded, not sent: …”. Without `pages` it takes none: where others are paged for
+    real, one that is only written down reaches nobody.
+    """
 
     recording = True
 
-    def __init__(self, provider: Provider, folder: Path, why: str) -> None:
+    def __init__(self, provider: Provider, folder: Path, why: str, *, pages: bool = True) -> None:
         self._provider = provider
         self._file = folder / f"{provider}.jsonl"
         self._why = why
+        self._pages = pages
 
     @property
     def provider(self) -> Provider:
@@ -61,6 +65,8 @@ class Recorder:
         """See the port. Receipts are such that later deliveries render as they would for the provider."""
         if delivery.provider is not self._provider:
             return Refused(f"a {delivery.kind} is not for {self._provider}")
+        if delivery.kind is _K.PAGE and not self._pages:
+            return Refused(f"nobody is reached by {self._provider}: {self._why}")
         try:
             payload = _payload(delivery, receipts)
         except TemplateFault as fault:
@@ -106,7 +112,7 @@ class Recorder:
 def _payload(delivery: Delivery, receipts: Receipts) -> Any:
     match delivery.kind:
         case _K.PAGE | _K.PAGE_ACKNOWLEDGE | _K.PAGE_RESOLVE:
-            return pagerduty_event(delivery)
+            return _page(delivery)
         case _K.PUBLICATION:
             published = publication(delivery)
             return {name: getattr(published, name) for name in published.__slots__}
@@ -131,6 +137,17 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
             place = slack_place(delivery, receipts)
             thread = {"thread_ts": place.thread} if place.thread else {}
             return {"channel": place.channel, **thread, **slack_message(delivery, receipts)}
+
+
+def _page(delivery: Delivery) -> Payload:
+    match delivery.provider:
+        case Provider.EMAIL:
+            told = page_prose(delivery)
+            return {"to": delivery.page.email if delivery.page else None, "subject": told.subject, "text": told.text}
+        case Provider.WEBHOOK:
+            return page(delivery)
+        case _:
+            return pagerduty_event(delivery)
 
 
 def _edit(kind: DeliveryKind, prefix: str, delivery: Delivery, receipts: Receipts) -> Payload:

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast, get_args
 
 from jinja2 import Environment, TemplateError
@@ -41,10 +40,6 @@ _PROSE: Mapping[DeliveryKind, str] = {
     DeliveryKind.TICKET_UPDATE: "notice",
     DeliveryKind.TICKET_RESOLUTION: "resolution",
 }
-_TICKET_FACTS = (
-    "number", "title", "summary", "service", "environment", "severity", "priority", "status", "stage", "why",
-    "started_at", "at", "resolved_at",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,48 +170,23 @@ def prose(delivery: Delivery) -> Prose:
     subject = _render(text_templates(), "prose/subject.j2", incident=incident)
     return Prose(
         f"Re: {subject}" if delivery.provider is Provider.EMAIL and name != "report" else subject,
-        re.sub(r"\n{3,}", "\n\n", _render(text_templates(), f"prose/{name}.j2", layout="prose/_text.j2", **context)),
-        _render(markup_templates(), f"prose/{name}.j2", layout="prose/_html.j2", **context),
+        *_both(name, context),
     )
+
+
+def page_prose(delivery: Delivery) -> Prose:
+    """What the mail of a page says, and the text of one that goes to a webhook. A test page has no incident."""
+    page, incident = delivery.page, delivery.incident
+    if page is None or (incident is None and not page.test):
+        raise TemplateFault(f"a {delivery.kind} needs its page and its incident")
+    mailed = delivery.provider is Provider.EMAIL
+    context = {"incident": incident, "message": delivery.message, "page": page, "mailed": mailed}
+    return Prose(_render(text_templates(), "prose/page_subject.j2", **context), *_both("page", context))
 
 
 def handoff_prose(note: HandoffNote) -> Prose:
     """What a mail about a handoff says."""
-    return Prose(
-        f"On-call handoff: {plain(note.schedule, 80)}",
-        re.sub(r"\n{3,}", "\n\n", _render(text_templates(), "prose/handoff.j2", layout="prose/_text.j2", note=note)),
-        _render(markup_templates(), "prose/handoff.j2", layout="prose/_html.j2", note=note),
-    )
-
-
-def ticket(delivery: Delivery, receipts: Receipts) -> Payload:
-    """What the ticket system is sent. docs/tickets.md describes every field."""
-    told = prose(delivery)
-    incident, message = delivery.incident, delivery.message
-    assert incident is not None, "prose needs it"
-    facts = {name: _json(getattr(incident, name), lines=name == "summary") for name in _TICKET_FACTS}
-    links = {plain(name, 75): address for name, link in incident.links.items() if (address := safe_url(link))}
-    return {
-        "event": {DeliveryKind.TICKET: "opened", DeliveryKind.TICKET_UPDATE: "updated"}.get(delivery.kind, "resolved"),
-        "delivery_id": str(delivery.id),
-        "ticket": receipts.get("ticket"),
-        "title": told.subject,
-        "text": told.text,
-        "by": plain(message.by, 200) if message and message.by else None,
-        "incident": {"id": str(incident.incident_id), **facts, "links": links},
-    }
-
-
-def _json(value: object, *, lines: bool) -> object:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case tuple():
-            return [plain(one, 1000) for one in value]
-        case None:
-            return None
-        case _:
-            return plain(value, 4000, lines=lines)
+    return Prose(f"On-call handoff: {plain(note.schedule, 80)}", *_both("handoff", {"note": note}))
 
 
 def status_html(page: StatusPage) -> str:
@@ -233,6 +203,13 @@ def status_html(page: StatusPage) -> str:
 def status_atom(page: StatusPage) -> str:
     """`/history.atom`: one entry per incident."""
     return _render(markup_templates(), "status/history.atom.j2", page=page)
+
+
+def _both(name: str, context: Mapping[str, object]) -> tuple[str, str]:
+    """One text in both layouts."""
+    text = _render(text_templates(), f"prose/{name}.j2", layout="prose/_text.j2", **context)
+    html = _render(markup_templates(), f"prose/{name}.j2", layout="prose/_html.j2", **context)
+    return re.sub(r"\n{3,}", "\n\n", text), html
 
 
 def _stage(name: str) -> Stage:

@@ -41,6 +41,7 @@ def wiring(ports: Ports) -> tuple[tuple[str, Agent], ...]:
         (topics.DELIVERIES_STATUSPAGE, ports.couriers[Provider.STATUSPAGE].wake),
         (topics.DELIVERIES_EMAIL, ports.couriers[Provider.EMAIL].wake),
         (topics.DELIVERIES_TICKET, ports.couriers[Provider.TICKET].wake),
+        (topics.DELIVERIES_WEBHOOK, ports.couriers[Provider.WEBHOOK].wake),
     )
 
 

@@ -20,8 +20,9 @@ from notifiers.recorder import Recorder
 from notifiers.slack import SlackNotifier
 from notifiers.statuspage import Publish, StatusPageNotifier
 from notifiers.ticket import TicketNotifier
+from notifiers.webhook import WebhookNotifier
 from streams.recording import whats_recorded
-from streams.settings import Settings, SettingsError, kept_routing_keys
+from streams.settings import Settings, SettingsError, kept_routing_keys, kept_webhook_urls
 from streams.trust import trusted
 
 ANSWER_WITHIN: Final = timedelta(seconds=5)
@@ -32,6 +33,7 @@ AT_ONCE: Final[Mapping[Provider, int]] = {
     Provider.STATUSPAGE: 32,
     Provider.EMAIL: 4,
     Provider.TICKET: 8,
+    Provider.WEBHOOK: 16,
 }
 """Each attempt at a provider out there holds a connection, and must end before its lease."""
 RECORDED_AT_ONCE: Final = 64
@@ -60,7 +62,7 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
     folder = settings.data_dir / "recorded"
     built: dict[Provider, Notifier] = {Provider.STATUSPAGE: StatusPageNotifier(publish)}
     for provider, why in recording.items():
-        built[provider] = Recorder(provider, folder, why)
+        built[provider] = Recorder(provider, folder, why, pages=Provider.PAGERDUTY in recording)
     if Provider.PAGERDUTY not in recording:
         built[Provider.PAGERDUTY] = _pagerduty(settings, policy, environ, tls)
     if Provider.SLACK not in recording and settings.slack_bot_token is not None:
@@ -77,6 +79,8 @@ def reach(settings: Settings, policy: Policy, environ: Mapping[str, str], publis
         built[Provider.EMAIL] = EmailNotifier(server, settings.email_from, tls=tls, timeout=ANSWER_WITHIN)
     if Provider.TICKET not in recording and settings.ticket_url is not None:
         built[Provider.TICKET] = _ticket(settings.ticket_url.get_secret_value(), settings, tls)
+    if Provider.WEBHOOK not in recording:
+        built[Provider.WEBHOOK] = _webhooks(policy, environ, tls)
     return Reach(built, recording)
 
 
@@ -84,6 +88,14 @@ def _ticket(url: str, settings: Settings, tls: ssl.SSLContext | None) -> TicketN
     token = settings.ticket_token
     try:
         return TicketNotifier(url, token.get_secret_value() if token else None, tls=tls)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _webhooks(policy: Policy, environ: Mapping[str, str], tls: ssl.SSLContext | None) -> WebhookNotifier:
+    urls = {name: url.get_secret_value() for name, url in kept_webhook_urls(policy, environ).items()}
+    try:
+        return WebhookNotifier(urls, tls=tls)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 
 from models.deliveries import Provider
 from models.policy import Policy
-from models.ways import only_in_slack
-from streams.settings import Settings, SettingsError, routing_keys
+from models.ways import Way, only_by, ways
+from streams.settings import Settings, SettingsError, routing_keys, webhook_urls
 
-_EVERYBODY = (Provider.PAGERDUTY, Provider.SLACK, Provider.EMAIL, Provider.TICKET)
+_EVERYBODY = (Provider.PAGERDUTY, Provider.SLACK, Provider.EMAIL, Provider.TICKET, Provider.WEBHOOK)
+_BY_VARIABLES = frozenset({Provider.PAGERDUTY, Provider.WEBHOOK})
+"""Those whose keys and addresses the policy names: each may be set or not."""
+_WORDS: Mapping[Way, tuple[Provider, str, str]] = {
+    "slack": (Provider.SLACK, "in Slack", "TOCSIN_SLACK_BOT_TOKEN"),
+    "email": (Provider.EMAIL, "by e-mail", "TOCSIN_SMTP_URL"),
+}
+"""By way its provider, how that is said, and what it needs."""
 
 
 def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str]) -> Mapping[Provider, str]:
@@ -24,40 +31,50 @@ def whats_recorded(settings: Settings, policy: Policy, environ: Mapping[str, str
         return dict.fromkeys(_EVERYBODY, "TOCSIN_RECORD_ONLY is set")
     missing = _missing(settings)
     keys = routing_keys(policy, environ)
-    if not keys and len(missing) == len(_EVERYBODY) - 1:
+    keys |= webhook_urls(policy, environ)
+    if not keys and missing.keys() == set(_EVERYBODY) - _BY_VARIABLES:
         return dict.fromkeys(_EVERYBODY, "no provider is configured")
     levels = (level for chain in policy.chains.values() for level in chain.levels)
-    silent = [level for level in levels if level.only_keys and not keys.keys() & set(level.routing_keys)]
+    silent = [level for level in levels if level.only_variables and not keys.keys() & set(level.variables)]
     if silent:
-        named = ", ".join(f"{level.name} ({', '.join(level.routing_keys)})" for level in silent)
+        named = ", ".join(f"{level.name} ({', '.join(level.variables)})" for level in silent)
+        what = "webhooks" if all(level.webhooks for level in silent) else "PagerDuty routing keys"
         raise SettingsError(
-            f"these escalation levels can reach nobody: {named}; set their PagerDuty routing keys, "
+            f"these escalation levels can reach nobody: {named}; set their {what}, "
             "or TOCSIN_RECORD_ONLY=1 to record pages instead of sending them"
         )
-    if Provider.SLACK in missing:
-        unreached = dict.fromkeys(level.name for level, _, whole in only_in_slack(policy, keys) if whole)
-        if unreached:
-            raise SettingsError(
-                f"these escalation levels can reach nobody: {', '.join(unreached)} (in Slack alone); set "
-                "TOCSIN_SLACK_BOT_TOKEN, or give their people PagerDuty routing keys"
-            )
+    closed = tuple(way for way, (provider, *_) in _WORDS.items() if provider in missing)
+    unreached = {level.name: cut_off for level, cut_off, whole in only_by(closed, policy, keys) if whole}
+    if unreached:
+        needed = [way for way in closed if any(way in cut_off.values() for cut_off in unreached.values())]
+        how, variables = (" or ".join(_WORDS[way][part] for way in needed) for part in (1, 2))
+        raise SettingsError(
+            f"these escalation levels can reach nobody: {', '.join(unreached)} ({how} alone); set "
+            f"{variables}, or give their people PagerDuty routing keys"
+        )
     return {provider: f"{variable} is not set" for provider, variable in missing.items()}
 
 
 def unpaged(policy: Policy, environ: Mapping[str, str]) -> list[str]:
-    """People and groups whom their level can reach in Slack alone, while no token is set: one line for each level."""
-    if environ.get("TOCSIN_SLACK_BOT_TOKEN") or environ.get("TOCSIN_SLACK_BOT_TOKEN_FILE"):
-        return []
-    return [
-        f"{level.name} reaches {' and '.join(people)} in Slack alone, and TOCSIN_SLACK_BOT_TOKEN is not set: not at all"
-        for level, people, _ in only_in_slack(policy, routing_keys(policy, environ))
+    """Whom their level can reach by one way alone that is not configured: one line for each level and way."""
+    keys = {**routing_keys(policy, environ), **webhook_urls(policy, environ)}
+    cut_off = [
+        f"{level.name} reaches {' and '.join(people)} {how} alone, and {variable} is not set: not at all"
+        for way, (_, how, variable) in _WORDS.items()
+        if not (environ.get(variable) or environ.get(f"{variable}_FILE"))
+        for level, people, _ in only_by((way,), policy, keys)
     ]
+    levels = [level for chain in policy.chains.values() for level in chain.levels]
+    hooks = [(level.name, name) for level in levels for name in level.webhooks if name not in keys]
+    return [*cut_off, *(f"{level} calls a webhook, and {name} is not set: not at all" for level, name in hooks)]
 
 
 def unheard(recording: Mapping[Provider, str], policy: Policy) -> Mapping[Provider, str]:
     """Those of the recorded providers that the policy wants somebody told by."""
-    wanted = {channel for channels in policy.channels.values() for channel in channels}
-    optional = {Provider(channel) for channel in ("email", "ticket") if channel not in wanted}
+    wanted: set[str] = {channel for channels in policy.channels.values() for channel in channels}
+    for chain in policy.chains.values():
+        wanted |= {way for level in chain.levels for way in ways(level, policy, chain.webhooks).values()}
+    optional = {provider for provider in (Provider.EMAIL, Provider.TICKET, Provider.WEBHOOK) if provider not in wanted}
     return {provider: why for provider, why in recording.items() if provider not in optional}
 
 

@@ -206,6 +206,22 @@ def kept_routing_keys(policy: Policy, environ: Mapping[str, str]) -> dict[str, S
     return {**others, **routing_keys(policy, environ)}
 
 
+def webhook_urls(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """URL of every webhook that a level names and that is set, by its variable. Raises SettingsError."""
+    names = {name for chain in policy.chains.values() for name in chain.webhooks}
+    return {name: SecretStr(value) for name in sorted(names) if (value := _secret(name, environ))}
+
+
+def kept_webhook_urls(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """The same, and every other TOCSIN_…WEBHOOK… that is no setting: incidents opened under an older policy page by the
+    names of theirs. Raises SettingsError.
+    """
+    named = {name.removesuffix("_FILE") for name in environ if name.startswith(PREFIX) and "WEBHOOK" in name}
+    others = named - {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    found = {name: SecretStr(value) for name in others if (value := _secret(name, environ))}
+    return {**found, **webhook_urls(policy, environ)}
+
+
 def calendar_places(policy: Policy, environ: Mapping[str, str]) -> dict[str, SecretStr]:
     """URL or file of every calendar that a schedule names and that is set, by its variable. Raises SettingsError."""
     names = {schedule.ical for schedule in policy.schedules.values() if schedule.ical}

@@ -46,6 +46,7 @@ DELIVERIES_SLACK: Final = "deliveries.slack"
 DELIVERIES_STATUSPAGE: Final = "deliveries.statuspage"
 DELIVERIES_EMAIL: Final = "deliveries.email"
 DELIVERIES_TICKET: Final = "deliveries.ticket"
+DELIVERIES_WEBHOOK: Final = "deliveries.webhook"
 DEAD_LETTERS: Final = "dead.letters"
 
 TOPICS: Final[tuple[Topic, ...]] = (
@@ -59,6 +60,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(DELIVERIES_STATUSPAGE, WEEK),
     Topic(DELIVERIES_EMAIL, WEEK),
     Topic(DELIVERIES_TICKET, WEEK),
+    Topic(DELIVERIES_WEBHOOK, WEEK),
     Topic(DEAD_LETTERS, 13 * WEEK),  # people look at these, and replay them
 )
 

@@ -14,6 +14,7 @@ from streams.recording import unheard, unpaged, whats_recorded
 from streams.settings import (
     SettingsError,
     kept_routing_keys,
+    kept_webhook_urls,
     policy_in_force,
     read_settings,
     routing_keys,
@@ -211,3 +212,52 @@ def test_a_level_that_slack_alone_reaches_needs_its_token(monkeypatch: pytest.Mo
     assert unpaged(policy, {**keys, "TOCSIN_SLACK_BOT_TOKEN": "xoxb-1"}) == []
     monkeypatch.setenv("TOCSIN_RECORD_ONLY", "1")
     assert Provider.PAGERDUTY in whats_recorded(read_settings(), policy, keys)
+
+
+MAILED, HOOKED = (
+    "{name: a, targets: [{email: noc@example.test}]}",
+    "{name: b, targets: [{webhook: TOCSIN_NOC_WEBHOOK}]}",
+)
+BOTH = "{name: c, targets: [{person: ana}, {person: dora}, {webhook: TOCSIN_NOC_WEBHOOK}]}"
+
+
+def test_a_level_that_mail_alone_reaches_needs_a_mail_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = parse_policy(oncall_policy(MAILED, BOTH), "p.yaml")
+    keys = dict.fromkeys(policy.own_keys, "k")
+    with pytest.raises(SettingsError, match=r"can reach nobody: a \(by e-mail alone\); set TOCSIN_SMTP_URL"):
+        whats_recorded(read_settings(), policy, keys)
+    assert unpaged(policy, keys) == [
+        "a reaches noc@example.test by e-mail alone, and TOCSIN_SMTP_URL is not set: not at all",
+        "c reaches dora by e-mail alone, and TOCSIN_SMTP_URL is not set: not at all",
+        "c calls a webhook, and TOCSIN_NOC_WEBHOOK is not set: not at all",
+    ]
+    monkeypatch.setenv("TOCSIN_SMTP_URL", "smtp://mail.example.test")
+    monkeypatch.setenv("TOCSIN_EMAIL_FROM", "tocsin@example.test")
+    hook = {"TOCSIN_NOC_WEBHOOK": "https://noc.example.test/hook", "TOCSIN_SMTP_URL": "smtp://mail.example.test"}
+    assert Provider.EMAIL not in whats_recorded(read_settings(), policy, keys)
+    assert unpaged(policy, {**keys, **hook}) == []
+
+
+def test_a_level_of_a_webhook_needs_its_variable() -> None:
+    policy = parse_policy(oncall_policy(BOTH, HOOKED), "p.yaml")
+    with pytest.raises(SettingsError, match=r"can reach nobody: b \(TOCSIN_NOC_WEBHOOK\); set their webhooks"):
+        whats_recorded(read_settings(), policy, {"TOCSIN_KEY_ANA": "k"})
+    assert Provider.WEBHOOK in whats_recorded(read_settings(), policy, {}), "nothing at all is configured"
+    recorded = whats_recorded(read_settings(), policy, {"TOCSIN_NOC_WEBHOOK": "https://noc.example.test/hook"})
+    assert Provider.WEBHOOK not in recorded
+    assert Provider.EMAIL in unheard(recorded, policy), "c has somebody who is mailed"
+
+
+def test_the_webhook_of_an_older_policy_is_kept_and_no_setting_is_taken_for_one() -> None:
+    policy = parse_policy(oncall_policy(HOOKED), "p.yaml")
+    environ = {"TOCSIN_NOC_WEBHOOK": "u1", "TOCSIN_OLD_WEBHOOK": "u0", "TOCSIN_WEBHOOK_TOKENS": "a:b"}
+    assert set(kept_webhook_urls(policy, environ)) == {"TOCSIN_NOC_WEBHOOK", "TOCSIN_OLD_WEBHOOK"}
+
+
+def test_a_webhook_that_is_no_safe_address_is_told_by_its_variable() -> None:
+    async def publish(_: object) -> None:
+        raise AssertionError
+
+    policy = parse_policy(oncall_policy(HOOKED), "p.yaml")
+    with pytest.raises(SettingsError, match=r"^TOCSIN_NOC_WEBHOOK must begin with https://"):
+        reach(read_settings(), policy, {"TOCSIN_NOC_WEBHOOK": "http://noc.example.test/secret"}, publish)

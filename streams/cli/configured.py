@@ -31,6 +31,7 @@ _WANTS: Final[Mapping[Provider, str]] = {
     Provider.SLACK: "TOCSIN_SLACK_BOT_TOKEN",
     Provider.EMAIL: "TOCSIN_SMTP_URL and TOCSIN_EMAIL_FROM",
     Provider.TICKET: "TOCSIN_TICKET_URL",
+    Provider.WEBHOOK: "the variables of its levels' webhooks",
 }
 
 
@@ -67,7 +68,7 @@ def environment(settings: Settings) -> Iterator[Finding]:
 def strangers(policy: Policy, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like ours and are read by nobody: mostly typos, and each a setting that is not in force."""
     ours = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    ours |= {key for chain in policy.chains.values() for key in chain.routing_keys}
+    ours |= {name for chain in policy.chains.values() for name in (*chain.routing_keys, *chain.webhooks)}
     ours |= set(policy.own_keys)
     ours |= {schedule.ical for schedule in policy.schedules.values() if schedule.ical}
     for name in sorted(environ):
@@ -96,7 +97,7 @@ def paging(settings: Settings, found: PolicyInForce) -> Iterator[Finding]:
             whom = f"the people of {state.rpartition(' ')[2]}" if state != "not set" else "nobody"
             yield warning(f"level {name}", f"pages {whom}", f"set {variable}")
     for line in unpaged(found.policy, os.environ):
-        yield warning("levels", line, "set TOCSIN_SLACK_BOT_TOKEN, or give them routing keys")
+        yield warning("levels", line, "set it, or give them routing keys")
     mailed = unmailed(found.policy)
     if mailed and "email" not in recorded:
         said = f"{' and '.join(mailed)} incidents are mailed, but of some services to nobody"

@@ -118,6 +118,9 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         couriers = {
             provider: _courier(provider, notifier, store, pressure) for provider, notifier in reached.notifiers.items()
         }
+        told = asyncio.Event()
+        for courier in couriers.values():  # pages go by several of them, and one loop reports them all
+            courier.told = told
         keep = Keep(settings.keep_inbox, settings.keep_ended, settings.keep_incidents)
         waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
         yield Worker(store, producer, policy, couriers, waker, alarm, lookup, keep, pressure)
@@ -125,7 +128,7 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
 
 def _courier(provider: Provider, notifier: Notifier, store: Store, pressure: Pressure) -> Courier:
     courier = Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
-    if provider is Provider.PAGERDUTY:
+    if provider in {Provider.PAGERDUTY, Provider.WEBHOOK}:
         pressure.urgent.append(lambda: courier.is_busy)
     else:
         courier.round_every, courier.spared = MESSAGES_EVERY, pressure.is_high

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 
 from fastapi import APIRouter, Depends
 
 from models import paging
-from models.deliveries import Delivery, DeliveryKind, Message, PageFacts, Provider, Urgency
+from models.deliveries import Delivery, DeliveryKind, Message, PageFacts, Urgency
 from models.escalation_rules import DEFAULT, EscalationLevel
-from models.page import Recipient
 from models.policy import Policy
 from models.records import Outgoing
-from streams import topics
 from streams.web import api_models as api
 from streams.web import api_requests as requests
 from streams.web.api import API_ERRORS, authorise
@@ -34,24 +33,30 @@ async def page_test(
     level = _level(asked.level, name, policy)
     known = await ports.calendars(policy)
     present = policy.with_calendars({one: it.calendar for one, it in known.items() if it.calendar})
-    found = paging.reached(level, asked.service or "", present, await ports.reads.now())
-    paged = [one for one in found.recipients if one.routing_key]
+    now = await ports.reads.now()
+    found = paging.reached(level, asked.service or "", present, now)
+    paged = [one for one in found.recipients if one.is_sent]
     if not paged:
         slack = [f"{' and '.join(one.people) or one.slack} is reached in Slack alone" for one in found.recipients]
         why = "; ".join((*found.lacking, *slack)) or "nobody is in it"
         raise Problem(422, f"level: {level.name} pages nobody now: {why}", "Give them a routing key in the policy.")
-    sent = [_delivery(told.id, place, level, one, asked.by) for place, one in enumerate(paged)]
+    facts = [
+        PageFacts(1, level.name, one.routing_key, "", test=True, email=one.email, webhook=one.webhook, asked_at=now)
+        for one in paged
+    ]
+    sent = [_delivery(told.id, place, one, asked.by) for place, one in enumerate(facts)]
     for delivery in sent:
         if await ports.reads.delivery(delivery.id) is None:
             await ports.enqueue(delivery)
-    await giver.publish([Outgoing(topics.DELIVERIES_PAGERDUTY, sent[0].lane.encode(), b"")])
+    providers = {delivery.provider for delivery in sent}
+    await giver.publish([Outgoing(f"deliveries.{provider}", sent[0].lane.encode(), b"") for provider in providers])
     return api.PageTestAnswer(
         delivery_id=told.id,
         delivery_ids=[delivery.id for delivery in sent],
         chain=name,
         level=level.name,
-        whom=[", ".join(one.people) or one.routing_key for one in paged],
-        recording=Provider.PAGERDUTY in ports.recording,
+        whom=[", ".join(one.people) or page.whom for one, page in zip(paged, facts, strict=True)],
+        recording=providers <= set(ports.recording),
     )
 
 
@@ -86,7 +91,7 @@ def _unknown(what: str, where: str, name: str, known: Collection[str]) -> Proble
     return Problem(422, f"{what}: {where} has no {what} {name!r}", f"It has: {listed or 'none'}.")
 
 
-def _delivery(test_id: uuid.UUID, place: int, level: EscalationLevel, whom: Recipient, by: str) -> Delivery:
+def _delivery(test_id: uuid.UUID, place: int, page: PageFacts, by: str) -> Delivery:
     delivery_id = uuid.uuid5(test_id, str(place)) if place else test_id
     dedup_key = f"test/{delivery_id}"
     return Delivery(
@@ -96,6 +101,6 @@ def _delivery(test_id: uuid.UUID, place: int, level: EscalationLevel, whom: Reci
         kind=DeliveryKind.PAGE,
         lane=dedup_key,
         urgency=Urgency.PAGE,
-        page=PageFacts(1, level.name, whom.routing_key, dedup_key, test=True),
-        message=Message(f"A test page of Tocsin to {level.name}, asked for by {by}.", by=by),
+        page=replace(page, dedup_key=dedup_key),
+        message=Message(f"A test page of Tocsin to {page.level}, asked for by {by}.", by=by),
     )

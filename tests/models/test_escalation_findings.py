@@ -6,7 +6,7 @@ import pytest
 
 from models.escalation_findings import escalation_findings
 from models.policy_file import PolicyError, parse_policy, shipped_policy
-from models.ways import only_in_slack, ways
+from models.ways import Way, only_by, ways
 from tests.models.test_policy import PROFILES
 from tests.scenarios.oncall import PEOPLE, policy
 from tests.world import T0
@@ -27,7 +27,10 @@ def test_nothing_is_wrong_with_a_shipped_policy(name: str) -> None:
     ("level", "reaches"),
     [
         ("{name: x, targets: [{schedule: later}]}", False),
-        ("{name: x, targets: [{person: dora}]}", False),
+        ("{name: x, targets: [{person: eva}]}", False),
+        ("{name: x, targets: [{person: dora}]}", True),
+        ("{name: x, targets: [{email: noc@example.test}]}", True),
+        ("{name: x, targets: [{webhook: TOCSIN_NOC_WEBHOOK}]}", True),
         ("{name: x, targets: [{schedule: days}]}", True),
         ("{name: x, targets: [{schedule: elsewhere}]}", True),
         ("{name: x, targets: [{person: cleo}]}", True),
@@ -36,7 +39,8 @@ def test_nothing_is_wrong_with_a_shipped_policy(name: str) -> None:
     ],
 )
 def test_a_level_that_nobody_is_on_is_a_fault(level: str, *, reaches: bool) -> None:
-    faults = [text for text, fault in found(policy(level, NOC)) if fault]
+    people = PEOPLE.replace("teams:", "  eva: {}\nteams:")
+    faults = [text for text, fault in found(policy(level, NOC, people=people)) if fault]
     assert (faults == []) is reaches
     assert reaches or faults[0].startswith("x pages nobody")
 
@@ -79,6 +83,25 @@ def test_what_is_wrong_with_a_level_is_told_with_its_line(level: str, fault: str
     assert fault in str(caught.value)
 
 
+@pytest.mark.parametrize("target", ["{email: noc@example.test}", "{webhook: TOCSIN_NOC_WEBHOOK}"])
+def test_a_chain_of_addresses_needs_no_key(target: str) -> None:
+    assert found(policy(f"{{name: x, targets: [{target}]}}", people="people: {}\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        ("{email: noc}", "'noc' is not an e-mail address"),
+        ("{webhook: 'https://noc.example.test/hook'}", "TOCSIN_"),
+        ("{webhook: NOC_WEBHOOK}", "TOCSIN_"),
+        ("{email: noc@example.test, webhook: TOCSIN_NOC_WEBHOOK}", "a target is one of"),
+    ],
+)
+def test_an_address_or_variable_that_is_none_is_told_with_its_line(target: str, fault: str) -> None:
+    with pytest.raises(PolicyError, match=rf"mine\.yaml:\d+: .*{fault}"):
+        parse_policy(policy(f"{{name: x, targets: [{target}]}}"), "mine.yaml")
+
+
 def test_a_service_cannot_name_a_chain_that_is_not_there() -> None:
     with pytest.raises(PolicyError, match=r"services\.checkout\.escalation: 'paymets' is not in escalations"):
         parse_policy(policy(NOC, services="{checkout: {escalation: paymets}}", people=PEOPLE), "mine.yaml")
@@ -89,7 +112,10 @@ def test_a_service_cannot_name_a_chain_that_is_not_there() -> None:
     [
         ("{name: x, targets: [{person: ana}, {person: cleo}]}", {"ana": "pager", "cleo": "slack"}),
         ("{name: x, targets: [{person: ben}]}", {"ben": "none"}),
-        ("{name: x, targets: [{person: dora}]}", {"dora": "none"}),
+        ("{name: x, targets: [{person: dora}]}", {"dora": "email"}),
+        ("{name: x, targets: [{email: noc@example.test}]}", {"noc@example.test": "email"}),
+        ("{name: x, targets: [{webhook: TOCSIN_KEY_ANA}]}", {"TOCSIN_KEY_ANA": "webhook"}),
+        ("{name: x, targets: [{webhook: TOCSIN_NOC_WEBHOOK}]}", {"TOCSIN_NOC_WEBHOOK": "none"}),
         ("{name: x, targets: [{slack_group: S0OPS}]}", {"S0OPS": "slack"}),
         ("{name: x, routing_key: TOCSIN_KEY_ANA, targets: [{person: cleo}]}", {"cleo": "pager"}),
         ("{name: x, routing_key: TOCSIN_KEY_ANA}", {"TOCSIN_KEY_ANA": "pager"}),
@@ -112,5 +138,6 @@ def test_levels_whom_slack_alone_reaches() -> None:
         ),
         "mine.yaml",
     )
-    found_ = [(level.name, people, whole) for level, people, whole in only_in_slack(known, {"TOCSIN_KEY_ANA"})]
-    assert found_ == [("a", ("cleo",), True), ("b", ("S0OPS",), False)]
+    slack: tuple[Way, ...] = ("slack",)
+    found_ = [(level.name, [*people], whole) for level, people, whole in only_by(slack, known, {"TOCSIN_KEY_ANA"})]
+    assert found_ == [("a", ["cleo"], True), ("b", ["S0OPS"], False)]

@@ -11,7 +11,8 @@ import pytest
 from notifiers.pagerduty import PagerDutyNotifier
 from notifiers.slack import SlackNotifier
 from notifiers.ticket import TicketNotifier
-from tests.notifiers.peer import API_TOKEN, KEY, TICKET_TOKEN, TOKEN, Peer
+from notifiers.webhook import WebhookNotifier
+from tests.notifiers.peer import API_TOKEN, HOOK_SECRET, KEY, TICKET_TOKEN, TOKEN, Peer
 
 
 class ImpatientPagerDuty(PagerDutyNotifier):
@@ -65,3 +66,11 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     options = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([openssl, *options.split(), "-keyout", key, "-out", own], check=True, capture_output=True)
     return own, key
+
+
+@pytest.fixture
+async def webhooks(peer: Peer) -> AsyncIterator[WebhookNotifier]:
+    urls = {"TOCSIN_NOC_WEBHOOK": f"{peer.url}/{HOOK_SECRET}/hook"}
+    notifier = WebhookNotifier(urls, timeout=timedelta(seconds=0.3))
+    yield notifier
+    await notifier.close()

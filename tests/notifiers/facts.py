@@ -30,6 +30,10 @@ TEXTUAL = {
     DeliveryKind.EMAIL_HANDOFF,
 }
 HANDOFFS = {DeliveryKind.HANDOFF, DeliveryKind.EMAIL_HANDOFF}
+HOOK = PageFacts(1, "noc", "", f"{INCIDENT_ID}/1", webhook="TOCSIN_NOC_WEBHOOK")
+MAILED = PageFacts(1, "noc", "", f"{INCIDENT_ID}/1", email="noc@example.test")
+TURN = Message("not acknowledged", acknowledge_by=NOW + timedelta(minutes=5))
+"""What a page says beside the facts."""
 PAGED = {DeliveryKind.PAGE, DeliveryKind.PAGE_ACKNOWLEDGE, DeliveryKind.PAGE_RESOLVE}
 
 

@@ -23,6 +23,7 @@ TOKEN = "xoxb-1-secret-of-the-bot"
 API_TOKEN = "u+secret-of-the-api"
 KEY = "0123456789abcdef0123456789abcdef"
 TICKET_TOKEN = "secret-of-the-tickets"
+HOOK_SECRET = "secret-of-the-webhook"
 
 
 def violations(method: str, arguments: dict) -> list[str]:
@@ -70,6 +71,8 @@ class Peer:
     tickets: dict[str, list[dict]] = field(default_factory=dict)
     """By id, what was told of each; a key that was seen is answered as the first time."""
     ticket_answers: dict[str, dict] = field(default_factory=dict)
+    hooked: dict[str, dict] = field(default_factory=dict)
+    """By Idempotency-Key, what a webhook was told."""
     replies: list[dict] = field(default_factory=list)
     """What was told by a response_url."""
     scopes: str = "channels:history,channels:join,channels:manage,channels:read,chat:write"
@@ -86,6 +89,7 @@ class Peer:
         app.router.add_post("/v2/enqueue", self._serve)
         app.router.add_get("/incidents", self._serve)
         app.router.add_route("*", "/tickets", self._serve)
+        app.router.add_route("*", f"/{HOOK_SECRET}/hook", self._serve)
         app.router.add_route("*", "/api/{method}", self._serve)
         app.router.add_post("/actions/{rest:.*}", self._reply)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -139,6 +143,10 @@ class Peer:
             return self._enqueue(arguments)
         if call == "tickets":
             return self._ticket(arguments, request)
+        if call == "hook":
+            if request.method == "POST":
+                self.hooked[request.headers["Idempotency-Key"]] = arguments
+            return 200, {}
         if call == "incidents":
             if request.headers.get("Authorization") != f"Token token={API_TOKEN}":
                 return 401, {}

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from models.deliveries import Delivered, Delivery, DeliveryKind, IncidentFacts, 
 from models.severity import Priority
 from notifiers.email import EmailNotifier
 from notifiers.render import prose
-from tests.notifiers.facts import INCIDENT_ID, NOW, delivery, incident
+from tests.notifiers.facts import INCIDENT_ID, MAILED, NOW, TURN, delivery, incident
 from tests.notifiers.mailbox import PASSWORD, USER, Mailbox
 from tests.notifiers.test_injection import hostile_facts, texts
 
@@ -94,6 +95,24 @@ async def test_every_mail_has_the_fields_of_its_document(
     assert "Runbook: https://wiki.example.com/checkout" in plain
     assert '<a href="https://wiki.example.com/checkout">Runbook</a>' in html
     assert "\n\n\n" not in plain
+
+
+@pytest.mark.parametrize("test", [False, True])
+async def test_a_page_by_mail_is_urgent_and_belongs_to_no_thread(mailbox: Mailbox, *, test: bool) -> None:
+    """POLICY 9."""
+    page = replace(MAILED, test=test, asked_at=NOW)
+    facts: dict[str, Any] = {"incident": None, "incident_id": None} if test else {}
+    told = delivery(K.PAGE, page=page, message=TURN, **facts)
+    assert await mailer(mailbox).send(told, {}, read_back=False) == Delivered("mailed to noc@example.test")
+    [read] = mailbox.read
+    assert mailbox.recipients == ["noc@example.test"]
+    subject = "TEST PAGE to noc: nothing is wrong" if test else "PAGE noc: SEV1 [INC-2026-1121-001] Checkout fails"
+    assert read["Subject"] == subject
+    assert (read["Importance"], read["X-Priority"], read["In-Reply-To"]) == ("high", "1", None)
+    assert read["Date"].datetime == NOW
+    plain = read.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert ("tocsin ack INC-2026-1121-001" in plain) is not test
+    assert "Why: not acknowledged" in plain
 
 
 @pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])

@@ -112,11 +112,11 @@ def test_who_has_no_pager_is_called_in_slack_also_where_slack_hears_nothing_else
         (GAP, "nobody is on call: schedule days"),
         (LATER, "nobody is on call: schedule later"),
         ("{name: gone, targets: [{schedule: elsewhere}]}", "nobody is on call: schedule elsewhere"),
-        ("{name: dora, targets: [{person: dora}]}", "dora has neither a PagerDuty key nor a Slack id"),
+        ("{name: eva, targets: [{person: eva}]}", "eva has no PagerDuty key, Slack id or address"),
     ],
 )
 def test_a_level_that_reaches_nobody_is_passed_over_at_once_and_said(level: str, why: str) -> None:
-    world = opened(level, ANA)
+    world = opened(level, ANA, people=PEOPLE.replace("teams:", "  eva: {}\nteams:"))
     assert keys(world) == ["TOCSIN_KEY_ANA"]
     assert world.log.count("level_skipped") == 1
     assert any("was passed over" in text and why in text for text in world.said(K.NOTICE))

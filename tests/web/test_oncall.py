@@ -123,6 +123,7 @@ PAGED = """escalations:
       - {name: on-call, targets: [{schedule: database}]}
       - {name: both, targets: [{person: maria}, {pagerduty: TOCSIN_NOC}]}
       - {name: later, targets: [{person: jonas}]}
+      - {name: mailed, targets: [{person: aiko}, {webhook: TOCSIN_NOC_WEBHOOK}]}
 """
 
 
@@ -150,6 +151,15 @@ async def test_a_test_page_goes_to_everybody_of_a_level_of_a_chain(
     assert told["delivery_id"] == told["delivery_ids"][0]
 
 
+async def test_a_test_page_goes_by_every_way_that_a_level_has(paging: World, api: httpx.AsyncClient) -> None:
+    answer = await api.post("/api/v1/pages/test", json={"chain": "payments", "level": "mailed"})
+    assert answer.json()["whom"] == ["aiko", "TOCSIN_NOC_WEBHOOK"]
+    assert [one.delivery.provider for one in paging.store.outbox] == ["email", "webhook"]
+    mailed = paging.store.outbox[0].delivery.page
+    assert mailed is not None
+    assert (mailed.email, mailed.test, mailed.asked_at is None) == ("aiko@example.com", True, False)
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "hint"),
     [
@@ -160,7 +170,7 @@ async def test_a_test_page_goes_to_everybody_of_a_level_of_a_chain(
             "chain: search has the chain 'default'",
             "the service or the chain",
         ),
-        ({"chain": "payments", "level": "cto"}, "no level 'cto'", "It has: on-call, both, later."),
+        ({"chain": "payments", "level": "cto"}, "no level 'cto'", "It has: on-call, both, later, mailed."),
         ({"chain": "payments", "level": "later"}, "jonas is reached in Slack alone", "routing key"),
     ],
 )
