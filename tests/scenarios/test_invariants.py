@@ -121,9 +121,12 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, span: int) -> None:
         self.world.advance(seconds=span)
 
-    @rule(answer=st.sampled_from([takes, is_down, breaks_off]))
-    def pagerduty(self, answer: Answer) -> None:
-        self.world.answers[Provider.PAGERDUTY] = answer
+    @rule(
+        provider=st.sampled_from([Provider.PAGERDUTY, Provider.EMAIL]),
+        answer=st.sampled_from([takes, is_down, breaks_off]),
+    )
+    def pagers(self, provider: Provider, answer: Answer) -> None:
+        self.world.answers[provider] = answer
 
     @rule(span=st.sampled_from([600, 20_000]))
     def outage_of_ours(self, span: int) -> None:
@@ -144,7 +147,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def every_page_is_delivered_pending_or_cancelled(self) -> None:
         paged = [entry.event for _, entry in self.world.store.log if isinstance(entry.event, LevelPaged)]
-        decided = sum(bool(page.routing_key) for event in paged for page in event.pages)
+        decided = sum(page.is_sent for event in paged for page in event.pages)
         assert decided == sum(one.delivery.kind is DeliveryKind.PAGE for one in self.world.store.outbox)
 
     @invariant()
@@ -152,9 +155,9 @@ class Life(RuleBasedStateMachine):
         for _, entry in self.world.store.log:
             if isinstance(entry.event, LevelPaged):
                 people = [person for one in entry.event.recipients for person in one.people]
-                keys = [page.routing_key for page in entry.event.pages if page.routing_key]
+                ways = [page.way for page in entry.event.pages if page.is_sent]
                 assert len(set(people)) == len(people)
-                assert len(set(keys)) == len(keys)
+                assert len(set(ways)) == len(ways)
 
     @invariant()
     def only_the_page_of_the_current_level_waits_to_be_sent(self) -> None:
