@@ -97,6 +97,9 @@ def quieted(
     around: Surroundings,
 ) -> list[Event]:
     """`events`, without the pages by which an incident begins, where it belongs to one that pages already."""
+    is_attached = incident is not None and incident.parent is not None
+    if not (is_attached or (_may_attach(policy, around) and _begins(signal, events))):
+        return list(events)
     calm = [event for event in events if not isinstance(event, _PAGING)]
     state = reduce(lambda known, event: evolve(known, event, now), calm, incident)
     if state is None or not state.is_open or state.service == OURSELVES:
@@ -104,7 +107,7 @@ def quieted(
     again = now + policy.correlation.look_again
     if state.parent is not None:
         return _still(state, signal, events, AttachmentStands(look_again_due=again), around, policy, now)
-    found = next(_parents(state, policy, around, now), None) if _begins(signal, events) else None
+    found = next(_parents(state, policy, around, now), None)
     if found is None or (state.pages and not _opens(events)):
         return list(events)
     parent, number, reason, why = found
@@ -144,6 +147,12 @@ def _still(  # noqa: PLR0913
         return [*calm, stands]
     why = "what it was attached to is over, or matters less"
     return [*calm, *_detached(state, why, TOCSIN, policy, now)]
+
+
+def _may_attach(policy: Policy, around: Surroundings) -> bool:
+    """False where nothing around could page for another: so it is for most of what happens."""
+    storm = policy.correlation.storm
+    return bool(around.worst) or (storm is not None and max(around.begun.values(), default=0) >= storm.incidents)
 
 
 def _opens(events: Iterable[Event]) -> bool:

@@ -6,11 +6,11 @@ decision, so that an outage of ours never pages several levels in one instant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models import paging
-from models.deadlines import WAKE
+from models.deadlines import ACKNOWLEDGE, WAKE
 from models.events import (
     AcknowledgementStands,
     EscalationExhausted,
@@ -169,8 +169,24 @@ def to_severity(  # noqa: PLR0913 (who, what, why and under which policy)
     changed = SeverityChanged(severity=severity, priority=priority, why=why, by=by, acknowledge_within=within)
     held = WAKE in incident.deadlines
     if not pages or (policy.pages(incident.priority) and priority >= incident.priority and not held):
-        return [changed]
+        return [_sooner(incident, changed, policy, now)]
     return [changed, *first_level(evolve(incident, changed, now), Cause("severity raised", by), policy, now)]
+
+
+def _sooner(incident: Incident, changed: SeverityChanged, policy: Policy, now: datetime) -> SeverityChanged:
+    """Whoever is paged already is not paged again, but has no longer than the new severity gives. POLICY 8."""
+    armed = incident.deadlines.get(ACKNOWLEDGE)
+    if armed is None:
+        return changed
+    due = due_by_now(evolve(incident, changed, now), policy, now)
+    return replace(changed, acknowledge_due=due) if due < armed.due_at else changed
+
+
+def due_by_now(incident: Incident, policy: Policy, now: datetime) -> datetime:
+    """When the clock of the level that is waited for is over, by what holds now: counted from when they could know."""
+    within = policy.chain(incident.service, incident.chain).receipt_within
+    begins = incident.heard_at or ((incident.paged_at or now) + within)
+    return max(now, acknowledge_due(incident, policy, begins))
 
 
 def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: datetime) -> list[Event]:

@@ -118,6 +118,8 @@ class SeverityChanged:
     why: tuple[str, ...]
     by: str
     acknowledge_within: timedelta | None = None
+    acknowledge_due: datetime | None = None
+    """Where whoever is paged already has less time from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield from consequences(severity, priority, policy)
         case SeverityChanged(severity=severity, priority=priority, by=by):
             yield f"became {level(severity)}/{priority} by {by}"
+            if event.acknowledge_due is not None:
+                yield f"now to be acknowledged by {_instant(event.acknowledge_due)}"
             yield from event.why
             yield from consequences(severity, priority, policy)
         case ReclassificationPlanned(pending=pending):

@@ -28,7 +28,7 @@ def reassigned(incident: Incident, asked: ReassignRequested, policy: Policy, now
         chain=asked.chain,
         by=asked.by,
         step=step or 0,
-        acknowledge_due=_acknowledge_due(incident, policy, now) if step is not None else None,
+        acknowledge_due=escalation.due_by_now(incident, policy, now) if step is not None else None,
         expires_due=_expires_due(incident, policy, now),
     )
     after = evolve(incident, taken, now)
@@ -47,12 +47,6 @@ def _place(incident: Incident, chain: str | None, policy: Policy, now: datetime)
             reached = {one.way for one in paging.reached(level, incident.service, policy, now).recipients}
             return place if reached & {page.way for page in waited_for} else None
     return None
-
-
-def _acknowledge_due(incident: Incident, policy: Policy, now: datetime) -> datetime:
-    within = policy.chain(incident.service, incident.chain).receipt_within
-    begins = incident.heard_at or ((incident.paged_at or now) + within)
-    return max(now, escalation.acknowledge_due(incident, policy, begins))
 
 
 def _expires_due(incident: Incident, policy: Policy, now: datetime) -> datetime | None:

@@ -234,17 +234,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case AlertsMuted(alerts=alerts):
             return replace(incident, alerts=incident.alerts.muting(alerts))
         case SeverityChanged():
-            peak = worst([incident.peak, event.severity])
-            had = tuple(sorted({*incident.had, incident.priority} - {event.priority}))
-            return replace(
-                incident,
-                severity=event.severity,
-                peak=peak,
-                priority=event.priority,
-                had=had,
-                why=event.why,
-                acknowledge_within=event.acknowledge_within,
-            )
+            return _judged(incident, event)
         case ReclassificationPlanned(pending=pending):
             planned = replace(incident, pending=pending)
             return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)
@@ -322,6 +312,19 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
     alertname = incident.alertname or next((alert.labels.get("alertname", "") for alert in event.alerts), "")
     known = replace(incident, alerts=alerts, started_at=started_at, alertname=alertname)
     return _arm(known, STALE, event.stale_due)
+
+
+def _judged(incident: Incident, event: SeverityChanged) -> Incident:
+    judged = replace(
+        incident,
+        severity=event.severity,
+        peak=worst([incident.peak, event.severity]),
+        priority=event.priority,
+        had=tuple(sorted({*incident.had, incident.priority} - {event.priority})),
+        why=event.why,
+        acknowledge_within=event.acknowledge_within,
+    )
+    return judged if event.acknowledge_due is None else _arm(judged, ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:

@@ -47,7 +47,9 @@ def _joined(event: _Event) -> str:
 
 
 def _severity(event: _Event) -> str:
-    return f"{event['severity']}/{event['priority']} by {event['by']} ({'; '.join(event['why'])})"
+    due = event.get("acknowledge_due")
+    sooner = f"; now to be acknowledged by {_at(due)}" if due else ""
+    return f"{event['severity']}/{event['priority']} by {event['by']} ({'; '.join(event['why'])}){sooner}"
 
 
 def _planned(event: _Event) -> str:

@@ -365,3 +365,16 @@ def test_a_severe_burn_has_a_clock_of_its_own_and_then_all_hands_are_paged() -> 
         assert world.pages == ["on-call"]
         world.advance(seconds=1)
         assert world.pages == ["on-call", "all-hands"]
+
+
+def test_a_severity_that_rises_within_one_priority_leaves_no_more_time_than_it_gives() -> None:
+    """POLICY 8: nobody is paged again, but the level has 5 minutes instead of 30 from when it could know."""
+    world = World(DEFAULT.replace("SEV3: {1: P2, 2: P2, 3: P3}", "SEV3: {1: P1, 2: P1, 3: P1}").replace("P1: 5m, ", ""))
+    world.alert(labels={"severity": "warning"})
+    world.advance(minutes=2)
+    world.alert(labels={"severity": "page"}, pods=["pod-1"])
+    assert (world.incident.severity, world.pages) == ("SEV2", ["primary"])
+    world.advance(minutes=2, seconds=59)
+    assert world.pages == ["primary"]
+    world.advance(seconds=1)
+    assert world.pages == ["primary", "secondary"]

@@ -119,6 +119,8 @@ class Shadow:
         self.severity = opened.severity
         self.has_to_page_at: datetime | None = None
         """By the promises; None while nobody is to be paged."""
+        self.heard_at: datetime | None = None
+        """When the last page was confirmed."""
         self.is_held = self.is_taken = self.is_attached = False
 
     def reads(self, event: Event, at: datetime) -> None:
@@ -134,6 +136,8 @@ class Shadow:
                 self.severity = event.severity
                 if more_urgent or self.is_held:
                     self._has_to_page(at)
+                elif self.has_to_page_at is not None and self.heard_at is not None:
+                    self.has_to_page_at = min(self.has_to_page_at, max(at, self.heard_at + CLOCKS[self.severity]))
             case IncidentAttached():
                 self.is_attached = True
                 self._waits_for_nothing()
@@ -156,6 +160,7 @@ class Shadow:
                 self._waits_for_nothing()
                 self.is_taken = False
             case PageReceived():
+                self.heard_at = at
                 self.has_to_page_at = at + CLOCKS[self.severity]
             case EscalationExhausted():
                 self._waits_for_nothing()
