@@ -209,7 +209,7 @@ def _covers(other: Neighbour, state: Incident, around: Surroundings, now: dateti
 
 def _stands(state: Incident, parent: Neighbour | None, around: Surroundings, now: datetime) -> bool:
     attachment = state.correlated.attachment
-    if parent is None or attachment is None:
+    if parent is None or attachment is None or parent.parent == state.key:  # each into the other, by two workers
         return False
     swallows = attachment.reason == "storm" and state.severity is Severity.SEV1
     return attachment.reason == "merged" or (_covers(parent, state, around, now) and not swallows)

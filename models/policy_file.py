@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import resources
 from typing import Any, get_args
 
@@ -15,8 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from models.oncall.names import UNKNOWN_NAMES
 from models.policy import Policy
+from models.severity import describe
 
 _Path = tuple[str | int, ...]
+_SPAN = re.compile(r"datetime\.timedelta\((days|seconds)=(\d+)\)")
+"""How pydantic names the bound of a duration."""
 
 
 class PolicyError(ValueError):
@@ -101,12 +106,16 @@ def _explain(fault: Any, lines: dict[_Path, int], source: str) -> str:
     path: _Path = tuple(step if isinstance(step, int) else str(step) for step in fault["loc"] if step != "[key]")
     line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
     where = ".".join(str(step) for step in path)
-    what = str(fault["msg"]).removeprefix("Value error, ")
+    what = _SPAN.sub(_said, str(fault["msg"]).removeprefix("Value error, "))
     if fault["type"] == "extra_forbidden":
         what = f"unknown key{_suggestion(path)}"
     elif fault["type"] == "missing":
         what = "this key is missing"
     return f"{source}:{line}: {where}: {what}" if where else f"{source}:{line}: {what}"
+
+
+def _said(span: re.Match[str]) -> str:
+    return describe(timedelta(**{span[1]: int(span[2])}))
 
 
 def _suggestion(path: _Path) -> str:

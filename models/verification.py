@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
@@ -16,6 +16,7 @@ from models import review, state
 from models.deadlines import Deadline, DeadlineStatus, ledger
 from models.events import DeadlinePassed, Event, decode_event
 from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, finding, when
+from models.flaps import Flaps
 from models.review import Review
 from models.review_events import ReviewEvent, decode_review_event
 from models.state import Incident
@@ -28,7 +29,7 @@ OVERDUE_AFTER = timedelta(minutes=2)
 _UNFOLDABLE = (ValueError, AssertionError, LookupError, TypeError, AttributeError)
 """What a log that somebody has changed can raise, when it is read and folded."""
 _ADDED = frozenset({"paged_at", "heard_at", "escalated_at"})
-"""What states that an older version has written lack, until something is paged again."""
+"""What states that an older version has written lack, until something is paged again. Reopenings: _is_older."""
 _ARMED = frozenset({DeadlineStatus.PENDING, DeadlineStatus.CLAIMED})
 
 
@@ -134,15 +135,22 @@ def _differences(
         yield finding(case, kind, message, {})
         return
     names = [
-        one.name
-        for one in fields(folded)
-        if getattr(folded, one.name) != (value := getattr(kept, one.name))
-        and (value is not None or one.name not in _ADDED)
+        name
+        for name in (one.name for one in fields(folded))
+        if (said := getattr(folded, name)) != (value := getattr(kept, name)) and not _is_older(name, value, said)
     ]
     if names:
         message = f"the {what} is not what its log says: {', '.join(names)}"
         evidence = {name: f"{getattr(kept, name)!s:.80}, by the log {getattr(folded, name)!s:.80}" for name in names}
         yield finding(case, FindingKind.STATE_DIFFERS, message, evidence)
+
+
+def _is_older(name: str, kept: object, folded: object) -> bool:
+    """Whether a state differs by what the version that wrote it did not keep yet."""
+    if isinstance(kept, Flaps) and isinstance(folded, Flaps):
+        later = len(folded.reopened) - len(kept.reopened)
+        return later >= 0 and kept == replace(folded, reopened=folded.reopened[later:])
+    return kept is None and name in _ADDED
 
 
 def _fates(incident: Sequence[_Step[Incident]], owed: Sequence[_Step[Review]]) -> dict[uuid.UUID, _Fate]:

@@ -88,17 +88,23 @@ class Client:
     def get(self, *path: str, **params: Any) -> Any:
         """The answer's JSON. `None` and empty parameters are left out."""
         given = {name: value for name, value in params.items() if value not in (None, [], "")}
-        response = self._send(self._http.build_request("GET", _path(path), params=given))
+        response = self._send(self._request("GET", path, params=given))
         return self._json(response)
 
     def post(self, *path: str, body: Mapping[str, Any], key: str | None = None) -> Reply:
         """Gives a command. `key` makes repeats of it, by other runs as well, change nothing."""
         stated = {name: value for name, value in body.items() if value is not None}
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        response = self._send(self._http.build_request("POST", _path(path), json=stated, headers=headers))
+        response = self._send(self._request("POST", path, json=stated, headers=headers))
         answer = self._json(response)
         is_later = response.status_code == 202 and isinstance(answer, dict) and "hint" in answer
         return Reply(answer, str(answer["hint"]) if is_later else None)
+
+    def _request(self, method: str, path: tuple[str, ...], **stated: Any) -> httpx.Request:
+        try:
+            return self._http.build_request(method, _path(path), **stated)
+        except UnicodeEncodeError:
+            raise Fault("an argument cannot be sent: write it in UTF-8", Code.USAGE) from None
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         for attempt in range(1, ATTEMPTS + 1):

@@ -63,7 +63,7 @@ def add(  # noqa: PLR0913 (Typer reads the options from the signature)
         "title": title,
         "services": [EVERY_SERVICE] if every else service,
         "environment": environment,
-        "starts_at": _at("--start", start).isoformat() if start else None,
+        "starts_at": _at("--start", start).isoformat() if start is not None else None,
         "ends_at": _at("--end", end).isoformat(),
         "covers_sev1": covers_sev1,
         "by": by,
@@ -86,7 +86,7 @@ def end(
     as_json: AsJson = False,
 ) -> None:
     """Ends a window, or moves its end; what it holds pages when it is over."""
-    ends_at = _at("--at", at).isoformat() if at else None
+    ends_at = _at("--at", at).isoformat() if at is not None else None
     with connect() as client:
         reply = client.post("maintenance", str(_whole_id(client, window)), "end", body={"ends_at": ends_at, "by": by})
     if answer := _answer(reply, as_json=as_json):

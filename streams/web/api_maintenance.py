@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from models.maintenance import MaintenanceWindow, WindowStatus
@@ -39,15 +39,15 @@ class PlanMaintenance(requests.Command):
         description="As alerts name them; `*` for all."
     )
     environment: requests.Name | None = None
-    starts_at: AwareDatetime | None = Field(default=None, description="Now when left out.")
-    ends_at: AwareDatetime
+    starts_at: requests.Instant | None = Field(default=None, description="Now when left out.")
+    ends_at: requests.Instant
     covers_sev1: bool = Field(default=False, description="True where not even a SEV1 pages.")
 
 
 class EndMaintenance(requests.Command):
     """Its end is to be `ends_at`, later or sooner; now when left out."""
 
-    ends_at: AwareDatetime | None = None
+    ends_at: requests.Instant | None = None
 
 
 class FiredView(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from models.role import Role
 from models.severity import Priority, ServiceTier, Severity
+from streams.rota import instant_of
 
 
 def _storable(text: str) -> str:
@@ -30,6 +31,8 @@ Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200),
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), _Plain]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000), _Plain]
 WebAddress = Annotated[str, StringConstraints(max_length=2000), _Plain, AfterValidator(_web_address)]
+Instant = Annotated[AwareDatetime, AfterValidator(instant_of)]
+"""Where reckoning with days and time zones still gives an instant that can be kept."""
 IncidentSeverity = Literal[Severity.SEV1, Severity.SEV2, Severity.SEV3, Severity.SEV4]
 
 
@@ -122,7 +125,7 @@ class AddActionItem(Command):
 
     title: Line
     owner: Name
-    due_at: AwareDatetime
+    due_at: Instant
     priority: Priority = Priority.P2
 
 

@@ -186,6 +186,11 @@ def test_what_is_no_number_is_quoted_as_it_was_typed(operator: Operator) -> None
         )
 
 
+def test_what_is_not_utf_8_is_said(operator: Operator) -> None:
+    for words in (("declare", "caf\udce9", "--severity", "SEV2"), ("incidents", "--service", "caf\udce9")):
+        assert "UTF-8" in operator.fails(2, *words)
+
+
 def test_ctrl_c_ends_a_command_in_one_line(lonely: Operator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(20)

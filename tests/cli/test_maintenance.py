@@ -37,4 +37,6 @@ def test_what_cannot_be_is_refused_in_one_line(operator: Operator) -> None:
     assert "--end" in operator.fails(2, *add, "--service", "checkout", "--end", "soon")
     assert "not after the start" in operator.fails(2, *add, "--all-services", "--start", "3h", "--end", "1h")
     assert "more than 7 d" in operator.fails(2, *add, "--all-services", "--end", "30d")
+    assert "--start" in operator.fails(2, *add, "--all-services", "--start", "", "--end", "1h"), "empty is not now"
+    assert "--at" in operator.fails(2, "maintenance", "end", "zzz", "--at", "")
     assert "no maintenance window begins" in operator.fails(5, "maintenance", "end", "zzz")

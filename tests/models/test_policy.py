@@ -29,6 +29,7 @@ def test_every_shipped_policy_is_valid(name: str) -> None:
         ("routing_key: TOCSIN_PAGERDUTY_ROUTING_KEY}", "routing_key: 0123456789abcdef}", "String should match pattern"),
         ("schema_version: 1", "schema_version: 2", "schema_version"),
         ("rounds: 3", "rounds: 3\n  rounds: 4", "this key stands twice"),
+        ("calm: 30m", "calm: 3s", "flapping.calm: Input should be greater than or equal to 1 min"),
         ("people: {}", "people: {ana: {slack: '@ana'}}", "people.ana.slack"),
         ("people: {}", "people: {ana: {pagerduty: 0123456789abcdef}}", "people.ana.pagerduty: String should match"),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.correlation import storm_key, stormy
 from models.deliveries import DeliveryKind
+from models.surroundings import Question
 from tests.evidence import findings
 from tests.world import DEFAULT, World
 
@@ -163,6 +166,20 @@ def test_merging_twice_or_in_a_circle_or_into_what_is_over_changes_nothing() -> 
     fires(world, "database", "critical", status="resolved")
     world.merge("shop", into="database")
     assert world.about("shop").parent is None
+
+
+def test_two_that_are_merged_into_each_other_at_once_do_not_silence_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(APART)
+    fires(world, "database")
+    fires(world, "checkout")
+    keys = frozenset(world.about(service).key for service in ("database", "checkout"))
+    with monkeypatch.context() as workers:  # neither has seen yet what the other is about to write
+        before = world.store.surroundings(Question(keys=keys))
+        workers.setattr(world.store, "surroundings", lambda _: replace(before, by_key=dict(before.by_key)))
+        world.merge("checkout", into="database")
+        world.merge("database", into="checkout")
+    world.advance(minutes=6)
+    assert {world.about(service).parent for service in ("database", "checkout")} > {None}
 
 
 def test_a_merged_incident_that_flaps_stays_merged() -> None:

@@ -342,6 +342,23 @@ async def test_what_an_older_version_did_not_keep_is_no_difference(shop: Shop) -
     assert await shop.found() == []
 
 
+async def test_reopenings_that_an_older_version_did_not_count_are_no_difference(shop: Shop) -> None:
+    async def reopen() -> None:
+        await shop.alert(status="resolved")
+        await shop.alert()
+        await shop.send()
+
+    await shop.alert()
+    await shop.send()
+    await reopen()
+    await shop.desk.rows("UPDATE incident SET state = (state::jsonb - 'flaps')::json")
+    assert await shop.found() == []
+    await reopen()
+    assert await shop.found() == [], "one is counted"
+    another = "UPDATE incident SET state = jsonb_set(state::jsonb, '{flaps,reopened,0}', '\"2026-01-01T00:00Z\"')::json"
+    assert await shop.damage(another) == ["state-differs"]
+
+
 async def test_pages_that_are_not_there(shop: Shop) -> None:
     await shop.alert()
     assert await shop.damage("UPDATE delivery SET status = 'cancelled', ended_at = now() WHERE kind = 'page'") == [

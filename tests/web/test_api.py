@@ -162,6 +162,7 @@ async def test_what_cannot_be_handled_yet_is_202_and_kept(api: Client, world: Wo
         ("/{number}/acknowledge", {"by": ""}, "by"),
         ("/{number}/action-items", {"title": "Fix", "owner": "bob", "due_at": "2026-12-01T12:00:00"}, "due_at"),
         ("/{number}/action-items", {"title": "Fix", "owner": "bob", "due_at": "tomorrow"}, "due_at"),
+        ("/{number}/action-items", {"title": "Fix", "owner": "bob", "due_at": "9999-12-31T20:00-12:00"}, "due_at"),
         ("/{number}/postmortem/complete", {"url": "javascript:alert(1)"}, "url"),
     ],
 )

@@ -55,6 +55,7 @@ async def test_a_repeat_with_the_same_key_changes_nothing(api: Client, world: Wo
         ({"services": []}, "services"),
         ({"title": " "}, "title"),
         ({"until": "soon"}, "until"),
+        ({"starts_at": "9999-12-31T08:00-12:00", "ends_at": "9999-12-31T20:00-12:00"}, "starts_at: 9999"),
     ],
 )
 async def test_what_cannot_be_is_refused(api: Client, world: World, changes: dict[str, Any], error: str) -> None:
