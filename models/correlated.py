@@ -68,6 +68,8 @@ def evolve(known: Correlated, event: CorrelationEvent) -> Correlated:
             return replace(known, elsewhere=_handed_on(known.elsewhere, event))
         case AlertsElsewhere(alerts=alerts):
             return replace(known, elsewhere=alerts)
+        case AttachmentStands(number=number) if number and known.attachment is not None:
+            return replace(known, attachment=replace(known.attachment, number=number))
         case AttachmentStands() | StormGoesOn():
             return known
         case _:

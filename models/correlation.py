@@ -217,8 +217,9 @@ def _stands(state: Incident, parent: Neighbour | None, around: Surroundings, now
 
 def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
     """The other incident is still open; or it is not, and this one pages for itself, unless somebody has it."""
-    if _stands(incident, around.by_key.get(incident.parent or ""), around, now):
-        return [AttachmentStands(look_again_due=now + policy.correlation.look_again)]
+    parent = around.by_key.get(incident.parent or "")
+    if parent is not None and _stands(incident, parent, around, now):
+        return [AttachmentStands(look_again_due=now + policy.correlation.look_again, number=parent.number)]
     why = "what it was attached to is over, or matters less"
     if incident.status == "acknowledged":
         return [IncidentDetached(why=why, by=TOCSIN)]

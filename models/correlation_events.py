@@ -37,6 +37,8 @@ class AttachmentStands:
 
     kind: Literal["attachment_stands"] = "attachment_stands"
     look_again_due: datetime
+    number: str = ""
+    """Of the other one, which had none yet when it was attached to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

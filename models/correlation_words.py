@@ -42,7 +42,8 @@ def said(event: CorrelationEvent) -> str:
     """One line, for every kind."""
     match event:
         case IncidentAttached(number=number, why=why):
-            return f"Attached to {number or event.parent}, which pages for both: {why}"
+            other = number or ("a storm" if event.reason == "storm" else event.parent)
+            return f"Attached to {other}, which pages for both: {why}"
         case AttachmentStands():
             return "What it is attached to is still open"
         case IncidentDetached(why=why):

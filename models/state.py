@@ -156,7 +156,9 @@ class Incident:
     def attached_to(self) -> str:
         """The same for people: its number where that is known; empty for one that stands alone."""
         attachment = self.correlated.attachment
-        return (attachment.number or attachment.parent) if attachment else ""
+        if attachment is None:
+            return ""
+        return attachment.number or ("a storm" if attachment.reason == "storm" else attachment.parent)
 
     @property
     def firing(self) -> list[str]:

@@ -254,7 +254,9 @@ def test_a_storm_ends_by_itself_once_all_it_collected_is_over() -> None:
     world = World(POLICY.replace("{incidents: 30, within: 5m}", "{incidents: 2, within: 5m}"))
     for number in range(5):
         fires(world, f"service-{number}")
+    assert world.about("service-4").attached_to == "a storm"
     world.advance(minutes=20)
+    assert world.about("service-4").attached_to == world.about("tocsin").number
     assert world.about("tocsin").is_open
     for number in range(5):
         fires(world, f"service-{number}", status="resolved")
