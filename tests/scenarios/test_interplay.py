@@ -1,4 +1,4 @@
-"""What belongs together, who may be woken, and who has it, all at once: nobody is paged twice, and somebody is paged."""
+"""What belongs together, who may be woken, and who has it, all at once: one page, and never none."""
 
 from __future__ import annotations
 
@@ -131,5 +131,3 @@ def test_what_is_handed_on_again_is_not_told_again() -> None:
         world.advance(minutes=5)
         world.alert(pods=["pod-0", "pod-1"])
     assert sum("because this one is frozen" in text for text in world.said(DeliveryKind.NOTICE)) == 1
-
-
