@@ -17,10 +17,11 @@ from urllib.parse import quote, unquote
 from models import escalation, maintenance_holds
 from models.correlated import Attachment
 from models.correlation_events import AttachmentStands, AttachReason, IncidentAttached, IncidentDetached
-from models.deadlines import ATTACHMENT, STORM, WAKE
+from models.deadlines import ATTACHMENT, RECLASSIFY, STORM, WAKE
 from models.escalation import TOCSIN
 from models.events import (
     Acknowledged,
+    AcknowledgementStands,
     EscalationExhausted,
     Event,
     IncidentOpened,
@@ -31,12 +32,14 @@ from models.events import (
     PageHeld,
     SeverityChanged,
 )
+from models.oncall.business import wake_at
 from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.severity import Severity, describe
 from models.signals import (
     AlertsReported,
     DeadlineReached,
+    HoldsChanged,
     IncidentDeclared,
     MergeRequested,
     Signal,
@@ -78,6 +81,9 @@ def question(signals: Iterable[Signal], policy: Policy) -> Question:
                 keys.add(signal.key)
             case DeadlineReached(name=name) if name == STORM:
                 attached_to.add(signal.key)
+            case _ if _ends_a_wait(signal):
+                keys.add(signal.key)
+                services.update(policy.services if rules.by_dependency or rules.by_severity else ())
             case MergeRequested():
                 keys.add(signal.parent)
             case _:
@@ -143,7 +149,7 @@ def _still(  # noqa: PLR0913
         paged = any(isinstance(event, LevelPaged) for event in events)
         by = getattr(signal, "by", TOCSIN)
         return [*events, IncidentDetached(why=f"paged by {by}", by=by)] if paged else list(events)
-    if _stands(state, around.by_key.get(state.parent or ""), around, now):
+    if _stands(state, policy, around, now, worse=raised):
         return [*calm, stands]
     why = "what it was attached to is over, or matters less"
     return [*calm, *_detached(state, why, TOCSIN, policy, now)]
@@ -164,8 +170,14 @@ def _begins(signal: Signal, events: Sequence[Event]) -> bool:
     if isinstance(signal, IncidentDeclared):
         return False
     raised = any(isinstance(event, SeverityChanged) and event.by == TOCSIN for event in events)
-    waited = isinstance(signal, DeadlineReached) and signal.name == WAKE
-    return _opens(events) or ((raised or waited) and any(isinstance(event, _PAGING) for event in events))
+    pages = any(isinstance(event, _PAGING) for event in events)
+    return _opens(events) or ((raised or _ends_a_wait(signal)) and pages)
+
+
+def _ends_a_wait(signal: Signal) -> bool:
+    """True where it may begin to page though nothing was reported; of its service only the incident knows."""
+    passed = isinstance(signal, DeadlineReached) and signal.name in {WAKE, RECLASSIFY}
+    return passed or isinstance(signal, HoldsChanged)
 
 
 def _parents(
@@ -175,14 +187,14 @@ def _parents(
     rules = policy.correlation
     for service in policy.depends_on(state.service) if rules.by_dependency else ():
         known = around.worst.get((state.environment, service))
-        if known and policy.pages(known.priority) and _covers(known, state, around, now):
+        if known and policy.pages(known.priority) and _covers(known, state, policy, around, now):
             yield known.key, known.number, "dependency", f"{state.service} depends on {service}"
     worse = around.worst.get((state.environment, state.service)) if rules.by_severity else None
     if (
         worse
         and policy.pages(worse.priority)
         and worse.severity.worse_than(state.severity)
-        and _covers(worse, state, around, now)
+        and _covers(worse, state, policy, around, now)
     ):
         yield worse.key, worse.number, "severity", f"{state.service} has a {worse.severity} already"
     storm = rules.storm
@@ -197,32 +209,40 @@ def _parents(
         )
 
 
-def _covers(other: Neighbour, state: Incident, around: Surroundings, now: datetime) -> bool:
-    """True when whoever is paged for `other` comes at least as fast and for something at least as bad. During
-    maintenance nobody is paged for it.
-    """
-    held = maintenance_holds.holding(other, around.windows, now)
-    if held and not maintenance_holds.holding(state, around.windows, now):
+def _covers(other: Neighbour, state: Incident, policy: Policy, around: Surroundings, now: datetime) -> bool:
+    """True when whoever is paged for `other` comes at least as fast and for something at least as bad."""
+    if _waits(other, policy, around, now) and not _waits(state, policy, around, now):
         return False
     return other.key != state.key and other.priority <= state.priority and not state.severity.worse_than(other.severity)
 
 
-def _stands(state: Incident, parent: Neighbour | None, around: Surroundings, now: datetime) -> bool:
-    attachment = state.correlated.attachment
+def _waits(one: Neighbour | Incident, policy: Policy, around: Surroundings, now: datetime) -> bool:
+    """True while nobody is paged for it, because of maintenance or after hours."""
+    opens = wake_at(policy.calendar(one.service), one.severity, now)
+    return opens > now or maintenance_holds.holding(one, around.windows, now) is not None
+
+
+def _stands(state: Incident, policy: Policy, around: Surroundings, now: datetime, *, worse: bool = False) -> bool:
+    """Whether the other still pages for it. A person who merged is right until it is `worse` than it was then."""
+    parent, attachment = around.by_key.get(state.parent or ""), state.correlated.attachment
     if parent is None or attachment is None or parent.parent == state.key:  # each into the other, by two workers
         return False
+    if attachment.reason == "merged" and not worse:
+        return True
     swallows = attachment.reason == "storm" and state.severity is Severity.SEV1
-    return attachment.reason == "merged" or (_covers(parent, state, around, now) and not swallows)
+    return _covers(parent, state, policy, around, now) and not swallows
 
 
 def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
     """The other incident is still open; or it is not, and this one pages for itself, unless somebody has it."""
-    parent = around.by_key.get(incident.parent or "")
-    if parent is not None and _stands(incident, parent, around, now):
-        return [AttachmentStands(look_again_due=now + policy.correlation.look_again, number=parent.number)]
+    if _stands(incident, policy, around, now):
+        number = around.by_key[incident.parent or ""].number
+        return [AttachmentStands(look_again_due=now + policy.correlation.look_again, number=number)]
     why = "what it was attached to is over, or matters less"
     if incident.status == "acknowledged":
-        return [IncidentDetached(why=why, by=TOCSIN)]
+        expires = escalation.expires_due(incident, policy, now)
+        stands = [AcknowledgementStands(expires_due=expires)] if expires else []
+        return [IncidentDetached(why=why, by=TOCSIN), *stands]
     return _detached(incident, why, TOCSIN, policy, now)
 
 

@@ -16,6 +16,7 @@ from models.correlation_events import (
     StormGoesOn,
 )
 from models.deliveries import DeliveryKind, Message
+from models.signals import AlertsReported
 from models.state import Incident
 
 _NAMED = 5
@@ -28,6 +29,8 @@ def told(event: CorrelationEvent, before: Incident | None) -> Iterator[tuple[Del
         case IncidentsCollected() if before is not None and not _worth_telling(
             before.correlated.collected, before.correlated.collected + len(event.incidents)
         ):
+            return
+        case AlertsHandedOn(report=report) if before is not None and not _is_news(report, before):
             return
         case IncidentAttached() | IncidentDetached() | IncidentsCollected() | IncidentFrozen() | AlertsHandedOn():
             yield DeliveryKind.NOTICE, Message(said(event), by=getattr(event, "by", None)), None
@@ -61,6 +64,11 @@ def said(event: CorrelationEvent) -> str:
             return f"{names or 'The end of a group'} went to {to}, because this one is frozen"
         case AlertsElsewhere(alerts=alerts):
             return f"{len(alerts)} alerts belong to an incident beside this one"
+
+
+def _is_news(report: AlertsReported, before: Incident) -> bool:
+    """Alertmanager repeats itself; what went there before goes there again."""
+    return any(one.status == "firing" and one.fingerprint not in before.correlated.elsewhere for one in report.alerts)
 
 
 def _worth_telling(before: int, after: int) -> bool:

@@ -200,7 +200,8 @@ def reported(incident: Incident, signal: DeliveryReported, policy: Policy, now: 
     waiting = paged in incident.current_pages
     if signal.outcome == "delivered":
         at = min(signal.at, now)
-        first = waiting and not any(one.received or not one.is_sent for one in beside)
+        first = ACKNOWLEDGE in incident.deadlines and waiting
+        first = first and not any(one.received or not one.is_sent for one in beside)
         return [
             PageReceived(
                 ordinal=paged.ordinal, acknowledge_due=acknowledge_due(incident, policy, at) if first else None

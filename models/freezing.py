@@ -13,6 +13,7 @@ from datetime import datetime
 from models.alert import Alert
 from models.correlation_events import AlertsHandedOn, IncidentFrozen
 from models.events import Event
+from models.severity import Classification
 from models.signals import AlertsReported, FreezeRequested
 from models.state import Incident
 
@@ -53,4 +54,14 @@ def handed_on(incident: Incident, signal: AlertsReported, now: datetime) -> tupl
     events: list[Event] = [
         AlertsHandedOn(to=key, report=replace(signal, alerts=tuple(alerts))) for key, alerts in others.items()
     ]
-    return replace(signal, alerts=tuple(mine)), events
+    found = _left(incident, signal.classification) if closed and others else signal.classification
+    return replace(signal, alerts=tuple(mine), classification=found), events
+
+
+def _left(incident: Incident, found: Classification) -> Classification:
+    """How bad a report is without what went elsewhere. There it is as bad as the whole of it, so that this one grows no
+    worse, and waits for no more than it did.
+    """
+    known = {(one.severity, one.due_at) for one in incident.pending}
+    pending = tuple(one for one in found.pending if (one.severity, one.due_at) in known)
+    return replace(found, severity=max(found.severity, incident.peak, key=lambda one: one.rank), pending=pending)

@@ -73,7 +73,8 @@ def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy,
     rules = policy.review
     lasted = now - incident.opened_at
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
-    alone = incident.parent is None  # else the other's postmortem is about both
+    attachment = incident.correlated.attachment
+    alone = attachment is None or attachment.reason == "merged"  # else the other's postmortem is about both
     due = now + within if alone and incident.severity in rules.severities else None
     owner = incident.coordination.roles.get(Role.INCIDENT_COMMANDER) or incident.taken_by or rules.owner
     return IncidentResolved(

@@ -176,7 +176,8 @@ def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
     match signal:
         case AcknowledgeRequested(by=by, via=via):
             due = escalation.expires_due(incident, policy, now)
-            return [Acknowledged(by=by, via=via, expires_due=due)] if incident.status == "triggered" else []
+            untaken = incident.status == "triggered" or WAKE in incident.deadlines  # or it is to be asked again
+            return [Acknowledged(by=by, via=via, expires_due=due)] if untaken else []
         case EscalateRequested():
             return escalation.escalated(incident, signal, policy, now)
         case ResolveRequested(by=by, via=via, note=note):

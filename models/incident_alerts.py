@@ -111,7 +111,7 @@ def _more_alerts(
     events: list[Event] = [*_truncation(incident, signal)]
     if new := tuple(alert for alert in firing if not incident.alerts.fires(alert)):
         events.append(_joined(signal, new, policy, now))
-    elif firing:
+    elif firing or (signal.truncated > 0 and signal.group_status == "firing"):
         events.append(AlertsSeen(stale_due=now + policy.stale_after))
     events += _resolved(incident.alerts, signal)
     if firing and found.severity.worse_than(incident.peak):

@@ -45,7 +45,7 @@ def _place(incident: Incident, chain: str | None, policy: Policy, now: datetime)
     for place, level in enumerate(levels):
         if waited_for and level.name == waited_for[0].level:
             reached = {one.way for one in paging.reached(level, incident.service, policy, now).recipients}
-            return place if reached & {page.way for page in waited_for} else None
+            return place if any(page.is_sent and page.way in reached for page in waited_for) else None
     return None
 
 

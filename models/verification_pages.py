@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
-from models.deadlines import WAKE
+from models.deadlines import ACKNOWLEDGE, WAKE
 from models.deliveries import DeliveryKind
 from models.events import (
     Acknowledged,
@@ -203,7 +203,8 @@ class _Page:
         due = getattr(mine.event, "acknowledge_due", None)
         current = mine.before.current_pages if mine.before else ()
         clocked = any(it.received or not it.is_sent for it in current)  # a mention's clock runs from the decision
-        waited_for = self.page.ordinal in {page.ordinal for page in current} and not clocked
+        armed = mine.before is not None and ACKNOWLEDGE in mine.before.deadlines
+        waited_for = armed and self.page.ordinal in {page.ordinal for page in current} and not clocked
         if (waited_for and due is None) or (due is not None and due <= min(at, mine.at)):
             message = f"was delivered, but its clock did not start then: it ends {when(due)}"
             yield self._wrong(FindingKind.PAGE_UNTOLD, message, {**_about(row), "event": str(mine.seq)})

@@ -137,7 +137,8 @@ def _pressed(body: bytes, ports: WebPorts) -> _Press | None:
         return None
     people = ports.policy.policy.people.items()
     known = next((name for name, person in people if person.slack == told.user.id), None)
-    by = known or told.user.name or told.user.username or told.user.id
+    stranger = told.user.name or told.user.username or told.user.id
+    by = known or f"{stranger} (Slack)"  # not to be taken for somebody of the policy
     place = (told.trigger_id, told.user.id, action.action_ts, action.action_id, str(incident_id))
     press_id = uuid.uuid5(_PRESSES, "/".join(place))
     return _Press(press_id, action.action_id, incident_id, by.replace("\0", "")[:100], told.response_url)

@@ -81,6 +81,7 @@ def test_a_firing_that_is_not_listed_breaks_the_calm_too() -> None:
     world.alert(status="resolved")
     world.alert(pods=["pod-9"], status="resolved", group_status="firing", truncated=3)
     assert "calm" not in world.incident.deadlines
+    assert "stale" in world.incident.deadlines, "their silence is remarked like that of any other"
     world.advance(hours=2)
     assert world.incident.is_open
     world.alert(status="resolved")

@@ -85,8 +85,8 @@ async def test_a_button_in_slack_stops_the_escalation_and_whoever_pressed_is_tol
 ) -> None:
     answer = await told(anybody, press(incident.id))
     assert answer.status_code == 200, answer.text
-    assert (now(world, incident).status, now(world, incident).acknowledged_by) == ("acknowledged", "Zöe")
-    assert await replied(world) == f"Done: {incident.number} is acknowledged by Zöe."
+    assert (now(world, incident).status, now(world, incident).acknowledged_by) == ("acknowledged", "Zöe (Slack)")
+    assert await replied(world) == f"Done: {incident.number} is acknowledged by Zöe (Slack)."
     acknowledged = [entry.event for _, entry in world.store.log if entry.event.kind == "acknowledged"]
     assert [one.via for one in acknowledged] == ["slack"]
 
@@ -101,7 +101,7 @@ async def test_a_person_whom_the_policy_knows_goes_by_their_name_in_it(
 
 async def test_without_a_name_it_is_the_id(anybody: httpx.AsyncClient, world: World, incident: Incident) -> None:
     await told(anybody, press(incident.id, user={"id": "U0NEW"}))
-    assert now(world, incident).acknowledged_by == "U0NEW"
+    assert now(world, incident).acknowledged_by == "U0NEW (Slack)"
 
 
 async def test_an_acknowledgement_in_slack_and_in_pagerduty_at_once_is_one(
@@ -117,7 +117,7 @@ async def test_an_acknowledgement_in_slack_and_in_pagerduty_at_once_is_one(
     assert await replied(world, 2) in {
         f"{what}: {incident.number} is acknowledged by {who}."
         for what in ("Done", "Nothing changed")
-        for who in ("Zöe", "Älice")
+        for who in ("Zöe (Slack)", "Älice")
     }
 
 
@@ -126,10 +126,10 @@ async def test_escalate_and_resolve(anybody: httpx.AsyncClient, world: World, in
     assert [page.level for page in now(world, incident).pages] == ["primary", "secondary"]
     assert await replied(world) == f"Done: {incident.number} is not acknowledged; secondary was paged last."
     await told(anybody, press(incident.id, "tocsin_resolve", trigger_id="2"))
-    assert (now(world, incident).status, now(world, incident).resolved_by) == ("resolved", "Zöe")
-    assert await replied(world, 2) == f"Done: {incident.number} is resolved by Zöe."
+    assert (now(world, incident).status, now(world, incident).resolved_by) == ("resolved", "Zöe (Slack)")
+    assert await replied(world, 2) == f"Done: {incident.number} is resolved by Zöe (Slack)."
     await told(anybody, press(incident.id, trigger_id="3"))
-    assert await replied(world, 3) == f"Nothing changed: {incident.number} is resolved by Zöe."
+    assert await replied(world, 3) == f"Nothing changed: {incident.number} is resolved by Zöe (Slack)."
 
 
 async def test_one_press_that_comes_twice_is_one(anybody: httpx.AsyncClient, world: World, incident: Incident) -> None:
