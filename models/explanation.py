@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import correlation_words, escalation_words, flapping
+from models import correlation_words, deadlines, escalation_words, flapping
 from models.coordination_events import RoleAssigned
 from models.correlation_events import CorrelationEvent
+from models.deadlines import Deadline
 from models.events import (
     Acknowledged,
     IncidentOpened,
@@ -42,7 +43,30 @@ def explain(incident: Incident, log: Sequence[Logged], policy: Policy) -> list[R
     """The reasons for every decision, in order, and what is waited for now. `policy` is the incident's."""
     told = [Reason(entry.at, text) for entry in log for text in _said(entry.event, incident, policy)]
     armed = sorted(incident.deadlines.values(), key=lambda deadline: deadline.due_at)
-    return [*told, *(Reason(incident.last_at, f"{one.name} is due {_instant(one.due_at)}") for one in armed)]
+    return [*told, *(Reason(incident.last_at, awaited(one)) for one in armed)]
+
+
+def awaited(deadline: Deadline) -> str:
+    """What an armed deadline means, and when."""
+    meaning = _AWAITED.get(deadline.name, f"{deadline.name} is due")
+    return f"{meaning} {_instant(deadline.due_at)}"
+
+
+_AWAITED = {
+    deadlines.ACKNOWLEDGE: "somebody has to acknowledge by",
+    deadlines.ACKNOWLEDGEMENT: "whoever acknowledged is asked again at",
+    deadlines.ATTACHMENT: "whether the other still pages for it is looked at again at",
+    deadlines.CALM: "it stays open, if nothing fires again, until",
+    deadlines.COMMANDER: "somebody has to lead by",
+    deadlines.POSTMORTEM: "the postmortem is due",
+    deadlines.PUBLICATION: "the status page has to be renewed by",
+    deadlines.RECLASSIFY: "its severity is judged again at",
+    deadlines.STALE: "if nobody mentions its alerts, they are stale at",
+    deadlines.STORM: "whether the storm is over is looked at again at",
+    deadlines.UPDATE: "an update has to be posted by",
+    deadlines.UPDATE_REMINDER: "people are reminded of the next update at",
+    deadlines.WAKE: "what waits for business hours pages at",
+}
 
 
 def consequences(severity: Severity, priority: Priority, policy: Policy) -> Iterator[str]:
@@ -108,7 +132,8 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             )
         case LevelPaged():
             who = escalation_words.who(event)
-            yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {_instant(event.acknowledge_due)}"
+            last = _instant(event.acknowledge_due)
+            yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {last} at the latest"
         case LevelSkipped() | NobodyOnCall() | PageHeld():
             yield escalation_words.passed_over(event)
         case PolicyReassigned():

@@ -20,7 +20,6 @@ from models.policy import Policy
 from models.severity import describe
 
 _Path = tuple[str | int, ...]
-_SPAN = re.compile(r"datetime\.timedelta\((days|seconds)=(\d+)\)")
 """How pydantic names the bound of a duration."""
 
 
@@ -36,7 +35,9 @@ def parse_policy(text: str, source: str) -> Policy:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}" if mark else source
-        message = f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        problem = str(getattr(error, "problem", None) or error)
+        indent = "; indent with spaces" if "'\\t'" in problem else ""
+        message = f"{where}: not valid YAML: {problem}{indent}"
         raise PolicyError(message) from None
     if not isinstance(data, dict) or node is None:
         message = f"{source}:1: a policy is a mapping of keys to values; start from the default policy"
@@ -48,8 +49,9 @@ def parse_policy(text: str, source: str) -> Policy:
     try:
         return Policy.model_validate(data)
     except ValidationError as error:
-        faults = [_explain(fault, lines, source) for fault in _each(error)]
-        raise PolicyError("\n".join(faults)) from None
+        faults = list(_each(error))
+        told = [_explain(fault, lines, source) for fault in faults if not _follows(fault, faults)]
+        raise PolicyError("\n".join(told)) from None
 
 
 def place_of(path: _Path, text: str, source: str) -> str:
@@ -102,20 +104,67 @@ def _each(error: ValidationError) -> Iterator[Any]:
             yield fault
 
 
+def _follows(fault: Any, others: list[Any]) -> bool:
+    """True for a list that is too short only because what is wrong with its items is said already."""
+    within = [one for one in others if one["loc"][: len(fault["loc"])] == fault["loc"] and one is not fault]
+    return bool(fault["type"] == "too_short" and within)
+
+
 def _explain(fault: Any, lines: dict[_Path, int], source: str) -> str:
     path: _Path = tuple(step if isinstance(step, int) else str(step) for step in fault["loc"] if step != "[key]")
     line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
     where = ".".join(str(step) for step in path)
-    what = _SPAN.sub(_said, str(fault["msg"]).removeprefix("Value error, "))
-    if fault["type"] == "extra_forbidden":
-        what = f"unknown key{_suggestion(path)}"
-    elif fault["type"] == "missing":
-        what = "this key is missing"
+    what = str(fault["msg"]).removeprefix("Value error, ")
+    known = fault["type"] != "extra_forbidden"
+    what = (_in_words(fault) or what) if known else f"unknown key{_suggestion(path)}"
     return f"{source}:{line}: {where}: {what}" if where else f"{source}:{line}: {what}"
 
 
-def _said(span: re.Match[str]) -> str:
-    return describe(timedelta(**{span[1]: int(span[2])}))
+def _in_words(fault: Any) -> str | None:
+    """What pydantic says in the words of Python, in those of the file. None where its own will do."""
+    given, bounds, kind = fault.get("input"), fault.get("ctx", {}), fault["type"]
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"it must be {words} {_amount(bounds[bound])}"
+    if kind in {"literal_error", "enum"} and isinstance(given, str | int) and len(str(given)) <= _SHORT:
+        return f"{given!r} is not known here; write {bounds['expected']}"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(bounds["pattern"])
+    return _FAULTS.get(kind)
+
+
+_LIST, _KEYS = "a list belongs here; write it as [one, another]", "keys with values belong here, as {key: value}"
+_FAULTS = {
+    "missing": "this key is missing",
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), _LIST),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), _KEYS),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number belongs here; 25% is written 0.25"),
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number belongs here"),
+    **dict.fromkeys(("too_short", "string_too_short"), "it must not be empty"),
+    "string_type": "text belongs here; put it in quotes",
+}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _amount(bound: object) -> str:
+    """A bound as people write it; pydantic gives that of a duration as the text of its repr."""
+    parts = {unit: int(count) for unit, count in re.findall(r"(days|seconds)=(\d+)", str(bound))}
+    return describe(timedelta(**parts)) if parts else str(bound)
+
+
+_SHORT = 40
+_PATTERNS = {
+    r"^TOCSIN_[A-Z0-9_]+$": "the name of an environment variable belongs here, TOCSIN_…; it holds the key or address",
+    r"^S[A-Z0-9]{2,}$": "the id of a Slack user group belongs here, such as S0DATABASE",
+    r"^[UW][A-Z0-9]{2,}$": "the person's id in Slack belongs here, such as U0MARIA1 (Copy member ID in their profile)",
+    r"^#[a-z0-9_-]{1,80}$": 'a Slack channel is written in quotes and lower case: "#incidents"',
+    r"^[a-z0-9-]{1,60}$": "a name of lower case letters, digits and - belongs here",
+    r"^[a-z0-9_-]{1,60}$": "a name of lower case letters, digits, - and _ belongs here",
+}
 
 
 def _suggestion(path: _Path) -> str:

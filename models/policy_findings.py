@@ -5,6 +5,7 @@ Pure. What depends on the environment (routing keys, addresses) is looked at by 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ def findings(policy: Policy) -> list[Finding]:
         *_matrix(policy),
         *_escalation(policy),
         *_checklists(policy),
+        *_dependencies(policy),
         *_maintenance(policy),
         *_people(policy),
         *_heartbeats(policy),
@@ -98,6 +100,18 @@ def _checklists(policy: Policy) -> Iterator[Finding]:
     for name in policy.checklists:
         if name not in wanted:
             yield Finding(("checklists", name), "no kind of incident has this checklist", fault=False)
+
+
+def _dependencies(policy: Policy) -> Iterator[Finding]:
+    for name, entry in policy.services.items():
+        for place, other in enumerate(entry.dependencies):
+            path = ("services", name, "dependencies", place)
+            if other == name:
+                yield Finding(path, f"{name} cannot depend on itself; name another service", fault=False)
+            elif other not in policy.services:
+                close = difflib.get_close_matches(other, policy.services, n=1)
+                meant = f"did you mean {close[0]!r}?" if close else "it counts only if alerts name it so"
+                yield Finding(path, f"services has no {other}; {meant}", fault=False)
 
 
 def _matrix(policy: Policy) -> Iterator[Finding]:

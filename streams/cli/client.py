@@ -6,6 +6,7 @@ A command carries an Idempotency-Key, so it is sent again when a connection brea
 from __future__ import annotations
 
 import getpass
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -174,11 +175,17 @@ def _path(steps: tuple[str, ...]) -> str:
     return "/".join(("/api/v1", *(quote(step, safe="") for step in steps)))
 
 
+_OPTIONS = {"starts_at: ": "--start", "ends_at: ": "--end"}
+_OPTION = re.compile("^" + "|^".join(_OPTIONS))
+"""Fields of the API that are called otherwise here."""
+
+
 def _words(answer: Mapping[str, Any], status: int) -> str:
     if status == 401:
         return f"{answer['error']}: set TOCSIN_API_TOKEN to the token that web was started with"
     if status == 404 and "no incident" in str(answer["error"]):
         return f"{answer['error']}: see `tocsin incidents list`"
+    answer = {**answer, "error": _OPTION.sub(lambda field: f"{_OPTIONS[field[0]]}: ", str(answer["error"]))}
     hint = str(answer.get("hint") or "").rstrip(".")
     if ". " in hint:
         return f"{answer['error']}. {hint}"

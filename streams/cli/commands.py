@@ -132,7 +132,11 @@ def severity(
     """Raises or lowers the severity of an incident."""
     if answer := give(number, "severity", {"severity": to, "reason": reason, "by": by}, as_json=as_json):
         one = answer.incident
-        say(f"{one.number} is now {one.severity}/{one.priority}." if answer.changed else too_late(one))
+        say(
+            f"{one.number} is now {one.severity}/{one.priority}."
+            if answer.changed
+            else too_late(one, f"{one.number} is {one.severity} already")
+        )
 
 
 def give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> CommandAnswer | None:
@@ -155,12 +159,14 @@ def settled(reply: Reply, *, as_json: bool) -> None:
         raise Fault(reply.later, Code.LATER)
 
 
-def too_late(one: IncidentView) -> str:
-    """Why a command led to nothing. Raises Fault where it would have changed something, had it come before the end."""
+def too_late(one: IncidentView, already: str = "") -> str:
+    """Why a command led to nothing; `already` is how an open incident stands. Raises Fault where it would have changed
+    something, had it come before the end.
+    """
     if one.status == "resolved":
         ended = f"{one.number} was resolved by {one.resolved_by} {relative(one.resolved_at)}"
         raise Fault(f"{ended}, so this was not done; `tocsin declare` opens another incident")
-    return _nothing_to_do(one)
+    return f"Nothing to do: {already}." if already else _nothing_to_do(one)
 
 
 def _nothing_to_do(one: IncidentView) -> str:

@@ -29,8 +29,8 @@ def assign(
         raise Fault("name who takes the role, or say --release", Code.USAGE)
     if answer := give(number, "roles", {"role": role, "person": person, "by": by}, as_json=as_json):
         one = answer.incident
-        done = f"{one.number}: {person or 'nobody'} is {role.words}."
-        say(done if answer.changed else too_late(one))
+        done = f"{one.number}: {person or 'nobody'} is {role.words}"
+        say(f"{done}." if answer.changed else too_late(one, f"{done} already"))
 
 
 def reassign(
@@ -47,7 +47,7 @@ def reassign(
         one = answer.incident
         whom = f"; {one.level} was paged last" if one.level and one.status == "triggered" else ""
         done = f"{one.number} goes by policy version {one.policy_version}, chain {chain or 'of its service'}{whom}."
-        say(done if answer.changed else too_late(one))
+        say(done if answer.changed else too_late(one, f"{one.number} goes by that policy and chain already"))
 
 
 def checklist(

@@ -24,9 +24,8 @@ def merge(
         other = whole_number(client, into)
     if answer := give(number, "merge", {"by": by, "into": other}, as_json=as_json):
         one = answer.incident
-        say(
-            f"{one.number} is attached to {one.attached_to}, which pages for both." if answer.changed else too_late(one)
-        )
+        done = f"{one.number} is attached to {one.attached_to}"
+        say(f"{done}, which pages for both." if answer.changed else too_late(one, f"{done} already"))
 
 
 def split(number: Number, *, by: By, as_json: AsJson = False) -> None:
@@ -34,7 +33,11 @@ def split(number: Number, *, by: By, as_json: AsJson = False) -> None:
     if answer := give(number, "split", {"by": by}, as_json=as_json):
         one = answer.incident
         paged = f"{one.level} is paged" if one.level else "its priority pages nobody"
-        say(f"{one.number} is on its own again; {paged}." if answer.changed else too_late(one))
+        say(
+            f"{one.number} is on its own again; {paged}."
+            if answer.changed
+            else too_late(one, f"{one.number} is attached to nothing")
+        )
 
 
 def freeze(
@@ -48,7 +51,7 @@ def freeze(
     if answer := give(number, "freeze", {"by": by, "frozen": not undo}, as_json=as_json):
         one = answer.incident
         how = "takes no more alerts; new ones open an incident beside it" if one.frozen else "takes alerts again"
-        say(f"{one.number} {how}." if answer.changed else too_late(one))
+        say(f"{one.number} {how}." if answer.changed else too_late(one, f"{one.number} {how.replace(' again', '')}"))
 
 
 def register(app: typer.Typer) -> None:

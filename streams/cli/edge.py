@@ -6,6 +6,7 @@ Owns the exit codes. Never swallows a bug: that is one line too, with the place 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -99,7 +100,12 @@ class Defaulting(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = [self.default, *args]
+        elif "show" in self.commands and args[0] not in self.commands and _INCIDENT.fullmatch(args[0]):
+            raise Fault(f"say what of {args[0]}: `{ctx.command_path} show {args[0]}`, or `timeline`", Code.USAGE)
         return super().parse_args(ctx, args)
+
+
+_INCIDENT = re.compile(r"INC-\d{4}-\d{4}-\d+|\d+", re.IGNORECASE)
 
 
 def _failed(fault: Exception | str, code: Code) -> Code:

@@ -14,6 +14,7 @@ from streams.cli.output import AsJson, relative, say_json, say_table, when
 from streams.clock import utc_now
 from streams.web.api_heartbeats import HeartbeatView
 
+_NOBODY: Final = "No sender is waited for; docs/heartbeats.md shows how to name one in the policy."
 _NOBODY_LOOKS: Final = timedelta(minutes=5)
 
 
@@ -28,7 +29,7 @@ def heartbeats(*, as_json: AsJson = False) -> None:
         (row.sender, row.name, row.state, relative(row.heard_at), when(row.due_at))
         for row in read(list[HeartbeatView], answer)
     ]
-    say_table(("sender", "heartbeat", "state", "heard", "due"), rows, "None is known: see `heartbeats` in the policy.")
+    say_table(("sender", "heartbeat", "state", "heard", "due"), rows, _NOBODY)
 
 
 def findings(client: Client) -> list[Finding]:

@@ -13,7 +13,7 @@ import typer
 from agents.triage import nobody_to_ask, signals_of
 from models.alert import AlertGroup, read_webhook
 from models.deliveries import Delivery, DeliveryKind
-from models.explanation import about_kind, about_service, consequences
+from models.explanation import about_kind, about_service, awaited, consequences
 from models.incident import decide
 from models.rates import Answers, questions
 from models.records import Unreadable
@@ -104,7 +104,7 @@ def _outcome(signal: AlertsReported, found: PolicyInForce, now: datetime) -> dic
         "service": list(about_service(signal.service, policy)),
         "follows": [*about_kind(made.kind, policy), *consequences(made.severity, made.priority, policy)],
         "told": list(dict.fromkeys(_told(one) for one in step.deliveries)),
-        "due": [f"{one.name} {instant(one.due_at)}" for one in armed],
+        "due": [awaited(one) for one in armed],
         "links": [f"{name}: {url}" for name, url in signal.links.items()],
     }
 

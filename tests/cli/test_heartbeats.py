@@ -49,7 +49,10 @@ def doctor(operator: Operator) -> list[tuple[str, str]]:
 
 
 def test_nobody_has_beaten_yet(operator: Operator) -> None:
-    assert operator.gets("heartbeats") == "None is known: see `heartbeats` in the policy.\n"
+    assert (
+        operator.gets("heartbeats")
+        == "No sender is waited for; docs/heartbeats.md shows how to name one in the policy.\n"
+    )
     assert doctor(operator) == []
 
 

@@ -66,11 +66,18 @@ def test_incidents_are_merged_split_and_frozen(operator: Operator) -> None:
         operator.gets("declare", title, "--severity", "SEV1")
     merged = f"{number('002')} is attached to {number('001')}, which pages for both.\n"
     assert operator.gets("merge", "002", "001") == merged
-    assert "acknowledged" in operator.gets("merge", "002", "001")
+    already = f"Nothing to do: {number('002')} is attached to {number('001')} already.\n"
+    assert operator.gets("merge", "002", "001") == already
     assert number("002") in operator.gets("incidents", "list", "--of", number("001"))
     assert "which pages for both" in operator.gets("incidents", "show", "002")
     assert operator.gets("split", "002") == f"{number('002')} is on its own again; primary is paged.\n"
+    assert operator.gets("split", "002") == f"Nothing to do: {number('002')} is attached to nothing.\n"
     assert "takes no more alerts" in operator.gets("freeze", "002")
+    assert f"Nothing to do: {number('002')} takes no more alerts" in operator.gets("freeze", "002")
+    assert f"Nothing to do: {number('002')}: nobody is scribe already" in operator.gets(
+        "assign", "002", "scribe", "--release"
+    )
+    assert "`tocsin incidents show 002`" in operator.types("incidents", "002").stderr
     assert "takes alerts again" in operator.gets("freeze", "002", "--undo")
     assert "On its own again: split by alice" in operator.gets("incidents", "timeline", "002")
     assert "Frozen by alice" in operator.gets("explain", "002")
@@ -166,7 +173,7 @@ def test_times_are_relative_in_one_unit_that_fits() -> None:
 
 def test_an_incident_is_reassigned(operator: Operator) -> None:
     alert(operator)
-    assert "like that already" in operator.gets("reassign", "001")
+    assert "by that policy and chain already" in operator.gets("reassign", "001")
     assert "chain default; primary was paged last." in operator.gets("reassign", "001", "--chain", "default")
     assert "chain default, by alice" in operator.gets("incidents", "timeline", "001")
     assert "it has: default" in operator.fails(2, "reassign", "001", "--chain", "nowhere").lower()

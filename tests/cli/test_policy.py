@@ -43,7 +43,7 @@ def test_what_a_webhook_would_do(lonely: Operator, file: Path) -> None:
         "pagerduty: pages primary",
         "slack: announcement to #incidents",
         "statuspage: publication",
-        "acknowledge 20",
+        "somebody has to acknowledge by 20",
     ):
         assert words in said, said
 
@@ -56,7 +56,7 @@ def test_the_same_webhook_by_another_policy_and_at_another_time(lonely: Operator
     assert "P1 is told by email, slack" in said
     assert "nobody is woken; an answer is due: SEV2 within 1 h" in said
     assert "pages" not in said
-    assert "stale 2026-03-03 03:00:00 UTC" in said
+    assert "stale at 2026-03-03 03:00:00 UTC" in said
 
 
 def test_what_opens_nothing_is_said(lonely: Operator, file: Path) -> None:

@@ -33,6 +33,11 @@ def test_every_profile_can_work(name: str) -> None:
         ("severity: {SEV1: 5m, SEV2: 5m", "severity: {SEV1: 10s, SEV2: 5m",
          "given up 90 s after the first page", False),
         ("_ROUTING_KEY_SECONDARY}", "_ROUTING_KEY}", None, False),
+        ("services: {}", "services: {shop: {dependencies: [databse]}, database: {}}",
+         "services has no databse; did you mean 'database'?", False),
+        ("services: {}", "services: {shop: {dependencies: [search]}}",
+         "services has no search; it counts only if alerts name it so", False),
+        ("services: {}", "services: {shop: {dependencies: [shop]}}", "shop cannot depend on itself", False),
         ("people: {}", "people: {ana: {}}", "no way to reach this person", False),
     ],
 )  # fmt: skip

@@ -132,7 +132,7 @@ def test_a_query_that_names_a_label_the_alert_lacks_is_not_asked_and_that_is_sai
 
 @pytest.mark.parametrize(
     ("query", "fault"),
-    [('up{a="$service"}', "without quotes"), ("up{a=~$service}", "as a pattern"), ("", "at least 1 character")],
+    [('up{a="$service"}', "without quotes"), ("up{a=~$service}", "as a pattern"), ("", "must not be empty")],
 )
 def test_a_query_that_could_be_turned_by_a_label_is_refused(query: str, fault: str) -> None:
     with pytest.raises(PolicyError, match=fault):

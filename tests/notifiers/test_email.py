@@ -75,7 +75,7 @@ async def test_a_thread_as_a_mail_program_shows_it(mailbox: Mailbox) -> None:
     [
         (
             K.EMAIL_REPORT,
-            ["Severity: SEV1, P0", "Commander: not yet", "Next update by: 2026-11-21 14:18 UTC", "Impact"],
+            ["Severity: SEV1, P0", "Commander: ada", "Next update by: 2026-11-21 14:18 UTC", "Impact"],
         ),
         (K.EMAIL_NOTICE, ["We have rolled back.", "Severity: SEV1, P0"]),
         (K.EMAIL_UPDATE, ["Current status (from ada)", "Actions taken\n  Rolled back.", "Next steps\n  none reported"]),

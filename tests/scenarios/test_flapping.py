@@ -184,7 +184,7 @@ def test_it_is_explained() -> None:
     world.alert(status="resolved")
     said = [reason.text for reason in explain(world.incident, logged(world), world.policy)]
     assert any("Flapping: reopened 3 times since 03:02 UTC" in text for text in said)
-    assert any(text.startswith("calm is due 2026-03-02 03:36") for text in said)
+    assert any(text.startswith("it stays open, if nothing fires again, until 2026-03-02 03:36") for text in said)
 
 
 @settings(max_examples=60, deadline=None)
