@@ -42,7 +42,7 @@ def test_every_shipped_policy_is_valid(name: str) -> None:
         ('slack_channel: "#incidents"', "slack_channel: incidents", "a Slack channel is written in quotes"),
         ("heartbeats: []", "heartbeats: [{name: a, within: 10s}]", "heartbeats.0.within: it must be at least 1 min"),
         ("rounds: 3", "rounds: 3\n  rounds: 4", "this key stands twice"),
-        ("calm: 30m", "calm: 3s", "flapping.calm: Input it must be at least 1 min"),
+        ("calm: 30m", "calm: 3s", "flapping.calm: it must be at least 1 min"),
         ("people: {}", "people: {ana: {slack: '@ana'}}", "people.ana.slack"),
         ("people: {}", "people: {ana: {pagerduty: 0123456789abcdef}}", "people.ana.pagerduty: the name of an env"),
     ],
