@@ -20,7 +20,6 @@ from models.policy import Policy
 from models.severity import describe
 
 _Path = tuple[str | int, ...]
-"""How pydantic names the bound of a duration."""
 
 
 class PolicyError(ValueError):
