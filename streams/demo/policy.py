@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 import yaml
 
+from models.oncall.within import parse_within
 from models.policy_fields import parse_duration
 
 FASTER: Final = 75
@@ -25,4 +25,6 @@ def sped_up(text: str) -> str:
 
 
 def _faster(clock: Any) -> str:
-    return f"{max(round(parse_duration(clock) / timedelta(seconds=FASTER)), 1)}s"
+    """Business days stay what they are."""
+    within = parse_within(clock, parse_duration)
+    return str(clock) if within.kind != "elapsed" else f"{max(round(within.elapsed.total_seconds() / FASTER), 1)}s"

@@ -368,7 +368,7 @@ def test_a_silence_is_open_when_and_only_when_there_is_one_that_we_could_hear(st
     [
         ("[{name: a}, {name: a, within: 1h}]", "two heartbeats are called 'a'"),
         ("[{name: a, severity: INFO}]", "INFO opens no incident"),
-        ("[{name: a, within: 5s}]", "greater than or equal to"),
+        ("[{name: a, within: 5s}]", "it must be at least 1 min"),
         ("[{name: a, sender: x}]", "did you mean 'senders'"),
     ],
 )
