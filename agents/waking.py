@@ -1,13 +1,12 @@
 """Wakes those who send: the couriers of this process at once, those of other workers by a record on Kafka.
 
-Such a record only shortens the wait until the next sweep. So a burst of commits shares one per provider, and one that
-is lost costs a second. Never decides what is sent.
+Such a record only shortens the wait until the next sweep. So a burst of commits shares one per provider, whichever
+worker has the topic's one partition gets it, and one that is lost costs a second. Never decides what is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -36,5 +35,4 @@ class Waker:
         """One pass: a record for each provider that was woken since the last one."""
         self.called.clear()
         untold, self._untold = self._untold, set()
-        # Its key decides which of the workers is woken: another one each time.
-        await self.publish([Outgoing(self.topic(provider), uuid.uuid4().bytes, b"") for provider in sorted(untold)])
+        await self.publish([Outgoing(self.topic(provider), b"", b"") for provider in sorted(untold)])

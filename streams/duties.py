@@ -38,8 +38,8 @@ LOOK_FOR_BEATS_EVERY: Final = 10.0
 """Seconds between looks for senders that have fallen silent."""
 PLAN_EVERY: Final = 3600.0
 """Seconds between looks at the maintenance that recurs by the policy; it is planned two weeks ahead."""
-TELL_EVERY: Final = 0.1
-"""Seconds between two records that wake other workers."""
+TELL_EVERY: Final = 0.25
+"""Seconds between two records that wake other workers; they look by themselves once a second."""
 REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 SPARED_FOR: Final = 1.0

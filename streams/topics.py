@@ -17,6 +17,9 @@ MAX_RECORD_BYTES: Final = 12 * 1024 * 1024
 """A webhook of 10 MiB and what is added to it. Receiver, producer and topics agree on this figure."""
 BATCH_OVERHEAD_BYTES: Final = 64 * 1024
 PARTITIONS: Final = 8
+"""Of what many workers share: no more of them than this can work on one topic."""
+ONE: Final = 1
+"""Of what is rare, or only wakes. Every fetch names every partition, so an idle one costs what a busy one does."""
 WEEK: Final = timedelta(days=7)
 REQUEST_WITHIN: Final = timedelta(seconds=15)
 
@@ -53,20 +56,20 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(WEBHOOKS, WEEK),
     Topic(SIGNALS, WEEK),
     Topic(EVENTS, 4 * WEEK),  # the public feed: a reader may be away for a while
-    Topic(REVIEW_SIGNALS, WEEK),
-    Topic(MAINTENANCE_SIGNALS, WEEK),
-    Topic(DELIVERIES_PAGERDUTY, WEEK),
-    Topic(DELIVERIES_SLACK, WEEK),
-    Topic(DELIVERIES_STATUSPAGE, WEEK),
-    Topic(DELIVERIES_EMAIL, WEEK),
-    Topic(DELIVERIES_TICKET, WEEK),
-    Topic(DELIVERIES_WEBHOOK, WEEK),
+    Topic(REVIEW_SIGNALS, WEEK, ONE),
+    Topic(MAINTENANCE_SIGNALS, WEEK, ONE),
+    Topic(DELIVERIES_PAGERDUTY, WEEK, ONE),
+    Topic(DELIVERIES_SLACK, WEEK, ONE),
+    Topic(DELIVERIES_STATUSPAGE, WEEK, ONE),
+    Topic(DELIVERIES_EMAIL, WEEK, ONE),
+    Topic(DELIVERIES_TICKET, WEEK, ONE),
+    Topic(DELIVERIES_WEBHOOK, WEEK, ONE),
     Topic(DEAD_LETTERS, 13 * WEEK),  # people look at these, and replay them
 )
 
 
 async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication: int = 1) -> list[str]:
-    """Creates what is missing. Returns a line for each topic that has another number of partitions, and leaves it so.
+    """Creates what is missing. Returns a line for each topic that has too few partitions, and leaves it so.
 
     Raises ConnectionError when no broker answers, KafkaError or OSError when it goes away or refuses a topic.
     """
@@ -88,7 +91,7 @@ async def declare(brokers: str, topics: Sequence[Topic] = TOPICS, *, replication
     return [
         f"topic {topic.name} has {found[topic.name]} partitions, expected {topic.partitions}; left as it is"
         for topic in topics
-        if found.get(topic.name, topic.partitions) != topic.partitions
+        if found.get(topic.name, topic.partitions) < topic.partitions
     ]
 
 

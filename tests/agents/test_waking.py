@@ -39,11 +39,3 @@ async def test_many_commits_share_one_record_for_the_others() -> None:
     assert not office.waker.called.is_set()
     await office.waker.tell_others()
     assert len(office.published) == 2
-
-
-async def test_it_is_not_always_the_same_worker_that_is_told() -> None:
-    office = Office()
-    for _ in range(2):
-        office.waker.wake([Provider.SLACK])
-        await office.waker.tell_others()
-    assert office.published[0].key != office.published[1].key
