@@ -79,8 +79,8 @@ class Outbox(Protocol):
         """Leases what is still under way anew."""
         ...
 
-    async def finish(self, finished: Sequence[tuple[Claimed, Outcome, timedelta | None]]) -> None:
-        """Writes outcomes; a RetryLater comes due again after the given time."""
+    async def finish(self, finished: Sequence[tuple[Claimed, Outcome, timedelta | None]]) -> bool:
+        """Writes outcomes; a RetryLater comes due again after the given time. True when a lane among them goes on."""
         ...
 
     async def reports(self, limit: int, late_after: timedelta) -> Sequence[Report]:
@@ -109,6 +109,10 @@ class Courier:
     told: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
     _renewed_at: datetime = field(init=False)
+    _has_more: bool = True
+    """There may be something to claim: somebody knocked, not all of it was taken, or a lane goes on."""
+    _look_at: float = 0.0
+    """When to claim whatever is known, for a sweep or the next attempt; on the loop's clock."""
     _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
     _unwritten: list[tuple[Claimed, Outcome, timedelta | None]] = field(default_factory=list)
     """Outcomes that the store could not take yet: an answer is never forgotten over a fault of ours."""
@@ -128,14 +132,16 @@ class Courier:
 
     async def work(self) -> None:
         """One round: starts what may be started, waits until something happens, writes what finished."""
+        self._has_more |= self.woken.is_set()
         self.woken.clear()
         soonest = asyncio.get_running_loop().time() + self.round_every.total_seconds()
         # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
         await self._collect()
         await self._renew()
-        for claimed in await self._claim():
-            self.breaker.started()
-            self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
+        if self._has_more or self._look_at <= asyncio.get_running_loop().time():
+            for claimed in await self._claim():
+                self.breaker.started()
+                self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
         await asyncio.sleep(soonest - asyncio.get_running_loop().time())
         await self._collect()
@@ -153,10 +159,9 @@ class Courier:
     async def _until_something_happens(self) -> None:
         """A knock, a sweep's time, or an outcome; those that end soon after it are taken along."""
         knock = asyncio.create_task(self.woken.wait())
+        wait = max(0.0, self._look_at - asyncio.get_running_loop().time())
         try:
-            await asyncio.wait(
-                {*self._under_way, knock}, timeout=SWEEP_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({*self._under_way, knock}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             if self._under_way and not knock.done():
                 rest = asyncio.ensure_future(asyncio.wait(self._under_way))
                 await asyncio.wait(
@@ -175,7 +180,10 @@ class Courier:
     async def _claim(self) -> Sequence[Claimed]:
         free = max(0, (SPARED if self.spared() else self.pace.width) - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
-        return await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
+        taken = await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
+        self._has_more = len(taken) == allowed
+        self._look_at = asyncio.get_running_loop().time() + SWEEP_EVERY.total_seconds()
+        return taken
 
     async def _attempt(self, claimed: Claimed) -> Outcome:
         """Ends in bounded time, whatever the notifier does."""
@@ -192,8 +200,10 @@ class Courier:
             self._unwritten.append((claimed, _or_given_up(claimed, outcome), retry_in))
         if not self._unwritten:
             return
-        await self.outbox.finish(self._unwritten)
+        self._has_more |= await self.outbox.finish(self._unwritten)
         written, self._unwritten = self._unwritten, []
+        soonest = min((retry_in for _, _, retry_in in written if retry_in is not None), default=SWEEP_EVERY)
+        self._look_at = min(self._look_at, asyncio.get_running_loop().time() + soonest.total_seconds())
         if any(claimed.delivery.page is not None for claimed, _, _ in written):
             self.told.set()  # reported by a loop of its own, so that the next page does not wait for it
 

@@ -200,7 +200,7 @@ class MemoryStore:
         """Leases do not run out here, but a claim of what is under way would be a second one."""
         self.renewed += [one.delivery.lane for one in claimed]
 
-    async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> None:
+    async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> bool:
         if self.away is not None:
             raise self.away
         for sent, outcome, retry_in in finished:
@@ -215,6 +215,8 @@ class MemoryStore:
                 sent.unknown |= outcome.unknown
                 continue
             sent.ended_at = self.now()
+        over = {sent.delivery.lane for sent, _, _ in finished if sent.status != "pending"}
+        return any(sent.status == "pending" and sent.delivery.lane in over for sent in self.outbox)
 
     async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
         found = []

@@ -84,7 +84,8 @@ UPDATE delivery d SET
 FROM {_OUTCOME.source}, locked
 WHERE d.id = t.id AND d.id = locked.id
   AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
-RETURNING d.lane, d.status
+RETURNING d.lane, d.status,
+    EXISTS (SELECT FROM delivery e WHERE e.lane = d.lane AND e.seq > d.seq AND e.status IN ('pending', 'sending'))
 """  # noqa: S608 (constants of this package)
 _REPORTS = """
 SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE 'delayed' END, detail,
@@ -164,17 +165,21 @@ class Outbox:
             held = [(one.delivery.id, one.attempts) for one in claimed]
             await connection.execute(_RENEW, (lease, *Rows.arrays(held)))
 
-    async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> None:
-        """Writes outcomes, and receipts for the next send. Raises Conflict (try again) and Unavailable."""
+    async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> bool:
+        """Writes outcomes, and receipts for the next send. True when a lane that ended one of them goes on. Raises
+        Conflict (try again) and Unavailable.
+        """
         if not finished:
-            return
+            return False
         ids = [claimed.delivery.id for claimed, _, _ in finished]
         outcomes = _OUTCOME.arrays(_row(*one) for one in finished)
         async with self._database.connection() as connection:
             written = await connection.execute(_FINISH, [ids, *_receipts(finished), *outcomes])
-            cancelled = [lane for lane, status in await written.fetchall() if status == "cancelled"]
+            rows = await written.fetchall()
+            cancelled = [lane for lane, status, _ in rows if status == "cancelled"]
             if cancelled:  # a crash in between sends an answer to a page that never was, which providers drop
                 await connection.execute(DROP_MOOT_ANSWERS, (cancelled,))
+        return any(follows for _, status, follows in rows if status != "pending")
 
     async def enqueue(self, delivery: Delivery) -> None:
         """Keeps a delivery that follows from no incident (a test page), so that it will be sent."""
