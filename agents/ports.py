@@ -49,7 +49,7 @@ class Transaction(Protocol[State]):
     async def begin(
         self, signals: Sequence[tuple[uuid.UUID, str, str]], question: Question = NOTHING_ASKED
     ) -> Loaded[State]:
-        """Notes `(id, kind, key)` of every signal in the inbox and locks their keys' states in sorted order."""
+        """Locks the states of the signals' keys in sorted order, and looks for each `(id, kind, key)` in the inbox."""
         ...
 
     async def numbers(self, count: int, now: datetime) -> list[str]:
@@ -57,7 +57,7 @@ class Transaction(Protocol[State]):
         ...
 
     async def save(self, steps: Sequence[Step[State]]) -> frozenset[Provider]:
-        """Writes the steps; the providers that have something to deliver now."""
+        """Notes the signals and writes the steps; the providers that have something to deliver now."""
         ...
 
 

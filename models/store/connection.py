@@ -50,11 +50,15 @@ class Session:
         """Waits for all that was sent. Raises what the first failing statement met.
 
         Only after it does the server count us as idle in a transaction, and ends us where we sleep on its locks.
-        What is larger than the socket's buffer must be flushed first: `sync` would wait for the answer to a message of
-        which libpq still holds the end (psycopg 3.3), for ever.
+        """
+        await self.flush()
+        await self.pipeline.sync()
+
+    async def flush(self) -> None:
+        """Makes the server take all that was sent. What is larger than the socket's buffer must be flushed before
+        anything waits for an answer: to a message of which libpq still holds the end (psycopg 3.3) none comes, ever.
         """
         await self.connection.wait(send(self.connection.pgconn))
-        await self.pipeline.sync()
 
 
 class Database:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import reduce
 from operator import itemgetter
 from typing import Any, cast
@@ -86,10 +87,6 @@ _EVENT = Rows(
 
 _LOG = _EVENT.insert("event")
 _KEEP_ITEMS = _ITEM.insert("action_item", "ON CONFLICT (id) DO UPDATE SET done_at = excluded.done_at")
-_HANDLED = """
-UPDATE inbox i SET changed = true, at = t.at
-FROM unnest(%s::uuid[], %s::timestamptz[]) AS t(id, at) WHERE i.signal_id = t.id
-"""
 
 
 def _update(table: str, rows: Rows, key: str) -> str:
@@ -186,10 +183,12 @@ class Changes:
     fence: Statement | None
     expected: int
     rest: list[Statement]
+    at: Mapping[uuid.UUID, datetime]
+    """When each signal that changed something did so."""
 
 
 def write(steps: Iterable[AnyStep]) -> Changes:
-    """States, projections, log and inbox, for the steps that changed something."""
+    """States, projections and log, for the steps that changed something."""
     parts = [part for step in steps if step.events for part in _parts(step)]
     last = _last(parts)
     known, new = [one for one in last if one.read_seq is not None], [one for one in last if one.read_seq is None]
@@ -198,9 +197,8 @@ def write(steps: Iterable[AnyStep]) -> Changes:
         rest.append((new[0].kind.insert, Rows.arrays(one.row for one in new)))
     if parts:
         rest.append((_LOG, Rows.arrays(_event_row(part, entry) for part in parts for entry in part.events)))
-        handled = {part.signal_id: part.events[-1].at for part in parts}
-        rest.append((_HANDLED, (list(handled), list(handled.values()))))
-    return Changes(_fence(known), len(known), [*rest, *_projections(last)])
+    at = {part.signal_id: part.events[-1].at for part in parts}
+    return Changes(_fence(known), len(known), [*rest, *_projections(last)], at)
 
 
 def _parts(step: AnyStep) -> Iterator[_Part]:

@@ -1,10 +1,10 @@
 """The one transaction: inbox, states, log, ledger and outbox of a batch of signals, all or nothing, in three trips.
 
-    begin    notes the signals in the inbox (those found there are not fresh), locks their keys' states in order
+    begin    locks the states of the signals' keys in order; what it finds in the inbox is not fresh
     numbers  incident numbers of today
-    save     writes what followed
+    save     notes the fresh ones in the inbox and writes what followed; without a fence, the commit waits for it all
 
-Locks are taken in one order by everybody: inbox by signal id, states by key, the number's counter, then outbox and
+Locks are taken in one order by everybody: states by key, the number's counter, inbox by signal id, then outbox and
 ledger, whose rows others hold only for a moment. A worker that lost its partition while it was away meets a lock, a
 footprint in the inbox or the fence on `seq`: Conflict, and nothing written.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, cast
@@ -29,20 +29,16 @@ from models.store import ledger_writes, maintenance, neighbours, outbox_writes, 
 from models.store.codec import INCIDENT, REVIEW, WINDOW, clean, indexed
 from models.store.connection import Session
 from models.store.errors import Conflict
-from models.store.statements import AnyStep, Rows
+from models.store.statements import AnyStep, Row, Rows
 from models.surroundings import NOTHING_ASKED, Question, Surroundings
 
-_NOTE = """
-INSERT INTO inbox (signal_id, kind, key, at)
-SELECT t.id, t.kind, t.key, clock_timestamp()
-FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS t(id, kind, key) ORDER BY t.id
-ON CONFLICT (signal_id) DO NOTHING RETURNING signal_id
-"""
+_INBOX = Rows({"signal_id": "uuid", "kind": "text", "key": "text", "at": "timestamptz", "changed": "bool"})
+_NOTE = _INBOX.insert("inbox")
 _NUMBERS = """
 INSERT INTO number_counter (day, last) VALUES (%s, %s)
 ON CONFLICT (day) DO UPDATE SET last = number_counter.last + excluded.last RETURNING last
 """
-_NOW = "SELECT clock_timestamp()"
+_SEEN = "SELECT signal_id FROM inbox WHERE signal_id = ANY(%s::uuid[])"
 
 # LATERAL, so that the rows are locked one by one in the order of the keys.
 _LOCK_INCIDENTS = """
@@ -83,34 +79,37 @@ class Transaction(Generic[State]):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._now: datetime | None = None
+        self._fresh: dict[uuid.UUID, tuple[str, str]] = {}
+        """Kind and key of the signals that are not in the inbox yet."""
 
     async def begin(
         self, signals: Sequence[tuple[uuid.UUID, str, str]], question: Question = NOTHING_ASKED
     ) -> Loaded[State]:
-        """Notes `(id, kind, key)` of every signal, locks the latest state of every key and answers `question`. Raises
-        Conflict, and Unreadable for a batch that has to be split.
+        """Locks the latest state of every key, looks for every signal, `(id, kind, key)`, in the inbox, and answers
+        `question`. Raises Conflict, and Unreadable for a batch that has to be split.
         """
-        noted = sorted((signal_id, clean(kind), clean(key)) for signal_id, kind, key in signals)
+        told = {signal_id: (clean(kind), clean(key)) for signal_id, kind, key in signals}
         places = {key: place for _, _, key in signals if (place := self._place(key)) is not None}
         sought = sorted(set(places.values()))
         if len(sought) < len(places):
             raise Unreadable("two spellings of one key in one batch: each can only be handled by itself")
-        fresh = await self._session.execute(_NOTE, Rows.arrays(noted) or [[], [], []])
         locked = await self._session.execute(self._lock, (sought,))
-        latest = await self._session.execute(self._latest, (sought,))
+        # In a statement of its own: it sees what was committed while the locks were waited for.
+        look = f"SELECT clock_timestamp(), ARRAY({_SEEN}), ARRAY({self._latest})"
+        looked = await self._session.execute(look, (list(told), sought))
         asked = await neighbours.ask(self._session, question) if question else None
-        clock = await self._session.execute(_NOW)
         windows = await self._session.execute(self._windows) if self._windows else None
         await self._session.settle()
         found = {place: (owner_id, state) for place, owner_id, state in await locked.fetchall()}
-        if {owner_id for owner_id, _ in found.values()} != {owner_id for (owner_id,) in await latest.fetchall()}:
+        [(self._now, seen, latest)] = await looked.fetchall()
+        if {owner_id for owner_id, _ in found.values()} != set(latest):
             raise Conflict("another worker opened an incident of the same key meanwhile")
         states = {key: self._read(found[place][1]) for key, place in places.items() if place in found}
-        [(self._now,)] = await clock.fetchall()
+        self._fresh = {signal_id: told[signal_id] for signal_id in told.keys() - set(seen)}
         around = await asked.answer() if asked else Surroundings()
         if windows is not None:
             around.windows = tuple(WINDOW.validate_json(state) for (state,) in await windows.fetchall())
-        return Loaded(self._now, frozenset(signal_id for (signal_id,) in await fresh.fetchall()), states, around)
+        return Loaded(cast("datetime", self._now), frozenset(self._fresh), states, around)
 
     async def numbers(self, count: int, now: datetime) -> list[str]:
         """`INC-YYYY-MMDD-###`: unique, counted per UTC day, a digit more past 999. POLICY 14."""
@@ -130,13 +129,22 @@ class Transaction(Generic[State]):
         taken = cast("Sequence[AnyStep]", steps)
         changes = state_writes.write(taken)
         deliveries, providers = outbox_writes.write(taken, now)
+        if self._fresh:
+            await self._session.execute(_NOTE, Rows.arrays(self._footprints(changes.at, now)))
         fenced = await self._session.execute(*changes.fence) if changes.fence else None
         for statement in changes.rest + ledger_writes.write(taken) + deliveries:
             await self._session.execute(*statement)
+        if fenced is None:
+            await self._session.flush()
+            return providers
         await self._session.settle()
-        if fenced is not None and fenced.rowcount != changes.expected:
+        if fenced.rowcount != changes.expected:
             raise Conflict("another worker has changed the same incident meanwhile")
         return providers
+
+    def _footprints(self, changed: Mapping[uuid.UUID, datetime], now: datetime) -> Iterator[Row]:
+        for signal_id, (kind, key) in sorted(self._fresh.items()):
+            yield (signal_id, kind, key, changed.get(signal_id, now), signal_id in changed)
 
     @abstractmethod
     def _place(self, key: str) -> Any:
