@@ -16,7 +16,7 @@ from typing import Protocol
 from models.records import Outgoing, Publish
 from models.signals import DeadlineReached, encode_signal
 
-BATCH = 500
+BATCH = 1000
 LEASE = timedelta(seconds=30)
 LONGEST_SLEEP = timedelta(seconds=1)
 """A missed notification or a jumped clock costs at most this."""

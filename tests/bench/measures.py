@@ -1,9 +1,10 @@
-"""The four measures. Each runs on one system at a time and answers with the figures of one round."""
+"""The measures. Each runs on one system at a time and answers with the figures of one round."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
+import os
+import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -11,12 +12,12 @@ from typing import Any
 
 import psycopg
 
-from agents.deadlines import LEASE
+from tests.bench.arrivals import arrivals
 from tests.bench.figures import Figures
 from tests.bench.http import get
 from tests.bench.load import Sent, as_fast_as_accepted, at_rate
 from tests.bench.system import System
-from tests.bench.usage import Usage, settled, watched
+from tests.bench.usage import Usage, roles, settled, watched
 from tests.bench.webhooks import Webhook, webhooks
 
 CONNECTIONS = 32
@@ -37,9 +38,10 @@ class Size:
     alerts_of_group: int = 100
     due: int = 1000
     pending: int = 100_000
+    backlog: int = 500
 
 
-QUICK = Size(rounds=1, latency_s=4.0, throughput=400, groups=100, due=200, pending=10_000)
+QUICK = Size(rounds=1, latency_s=4.0, throughput=400, groups=100, due=200, pending=10_000, backlog=50)
 Measure = Callable[[System, Size], Awaitable[Figures]]
 _Load = Callable[[str, Iterable[Webhook]], Awaitable[Sent]]
 
@@ -109,28 +111,64 @@ async def storm(system: System, size: Size) -> Figures:
 
 
 async def deadlines(system: System, size: Size) -> Figures:
-    """Acknowledgement clocks of open incidents, made due at one instant among many that are not."""
+    """Acknowledgement clocks of open incidents, made due at one instant among many that are not. Lateness is until
+    each is handed on: to be read, durable, on the topic of whoever decides what it means.
+    """
     await _run(system, _flat_out, size.due, 1)
-    async with await psycopg.AsyncConnection.connect(system.database, autocommit=True) as connection:
+    async with (
+        await psycopg.AsyncConnection.connect(system.database, autocommit=True) as connection,
+        arrivals(system.brokers, system.kind.due_topic) as arrived,
+    ):
         await connection.execute(system.kind.fill, [size.pending])
         await connection.execute("VACUUM ANALYZE deadline")
         await connection.execute("CHECKPOINT")
         await settled(system.pid)
         async with watched(system.pid) as usage:
             made = await connection.execute(system.kind.make_due, [size.due])
-            rows = await _fired(connection, system, [row[0] for row in await made.fetchall()])
+            due = {str(row[0]): float(row[1]) for row in await made.fetchall()}
+            ended = await _fired(connection, system, list(due))
             await settled(system.pid)
-    claimed = tuple(float(row[1]) for row in rows if row[1] is not None)
-    lateness = {"ms": tuple(float(row[0]) for row in rows)}
-    return {**lateness, **({"claimed_ms": claimed} if claimed else {}), "fired": len(rows), "cpu_s": usage.cpu_s}
+    return {
+        "ms": tuple((arrived[one] - at) * 1000 for one, at in due.items()),
+        f"{system.kind.ended}_ms": ended,
+        "fired": len(ended),
+        "cpu_s": usage.cpu_s,
+    }
 
 
-MEASURES: dict[str, Measure] = {"latency": latency, "throughput": throughput, "storm": storm, "deadlines": deadlines}
+async def memory(system: System, size: Size) -> Figures:
+    """Two backlogs, one four times as large: webhooks that came while the worker stood still. Both are more than it
+    takes into memory at once.
+    """
+
+    async def while_stopped(address: str, load: Iterable[Webhook]) -> Sent:
+        workers = roles(system.pid)["worker"]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            return await _flat_out(address, load)
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+
+    backlogs = [size.backlog, 4 * size.backlog]
+    runs = {number: await _run(system, while_stopped, number, size.alerts_of_group) for number in backlogs}
+    return {f"mib_{number}_behind": run.usage.peak_mib for number, run in runs.items()}
+
+
+MEASURES: dict[str, Measure] = {
+    "latency": latency,
+    "throughput": throughput,
+    "storm": storm,
+    "deadlines": deadlines,
+    "memory": memory,
+}
 RATIOS = {
     "latency": {"p50": "p50_ms", "p99": "p99_ms"},
     "throughput": {"webhooks_per_s": "webhooks_per_s", "alerts_per_s": "alerts_per_s"},
     "storm": {"seconds": "seconds"},
     "deadlines": {"p50_ms": "p50_ms", "p99_ms": "p99_ms"},
+    "memory": {},
 }
 """For each measure, what is compared: name in the ratio → name in the figures."""
 
@@ -152,12 +190,12 @@ async def _run(system: System, load: _Load, number: int, alerts: int) -> Run:
     return Run(sent, pages, usage)
 
 
-async def _fired(connection: psycopg.AsyncConnection[Any], system: System, ids: list[uuid.UUID]) -> list[Any]:
-    """The lateness of those that fired. Looks now and then only: whoever looks costs processor time, too."""
+async def _fired(connection: psycopg.AsyncConnection[Any], system: System, ids: list[str]) -> tuple[float, ...]:
+    """How late each ended. Looks now and then only: whoever looks costs processor time, too."""
     async with asyncio.timeout(_DONE_WITHIN):
         while True:
             await asyncio.sleep(0.5)
-            cursor = await connection.execute(system.kind.lateness, [LEASE.total_seconds(), ids])
+            cursor = await connection.execute(system.kind.ended_late, [ids])
             rows = await cursor.fetchall()
             if len(rows) >= len(ids):
-                return rows
+                return tuple(float(row[0]) for row in rows)

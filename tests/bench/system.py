@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psycopg
 
-from streams import endpoints
+from streams import endpoints, topics
 from streams.embedded.database import serve_database
+from tests.bench.floor.topics import DEADLINES
 from tests.bench.http import Connection
 from tests.peers.process import Process, free_ports
 
@@ -32,11 +33,18 @@ class Kind:
     fill: str
     """So many deadlines more, none of them due for a month."""
     make_due: str
-    """So many acknowledgement clocks, all due at one instant two seconds from now; their ids."""
-    lateness: str
-    """Of those with the given ids that fired: milliseconds until that was durable, and until they were claimed."""
+    """So many acknowledgement clocks, all due at one instant two seconds from now; their ids, and that instant."""
+    due_topic: str
+    """Where what came due is handed on, to whoever decides what that means; JSON with the deadline's id."""
+    ended: str
+    """What has happened to a deadline when its row says that it has fired: it was `decided`, or only `marked`."""
+    ended_late: str
+    """Of those with the given ids that fired: milliseconds until that was durable."""
 
 
+_ENDED_LATE = """
+    SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - due_at) * 1000
+    FROM deadline WHERE id = ANY(%s) AND status = 'fired'"""
 OURS = Kind(
     name="ours",
     command=("-m", "streams.cli", "up"),
@@ -48,11 +56,10 @@ OURS = Kind(
     make_due="""
         UPDATE deadline SET due_at = now() + interval '2 s', next_at = now() + interval '2 s' WHERE id IN (
             SELECT id FROM deadline WHERE name = 'acknowledge' AND status = 'pending' LIMIT %s
-        ) RETURNING id""",
-    lateness="""
-        SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - due_at) * 1000,
-               extract(epoch FROM next_at - %s * interval '1 s' - due_at) * 1000
-        FROM deadline WHERE id = ANY(%s) AND status = 'fired'""",
+        ) RETURNING id, extract(epoch FROM due_at)""",
+    due_topic=topics.SIGNALS,
+    ended="decided",
+    ended_late=_ENDED_LATE,
 )
 FLOOR = Kind(
     name="floor",
@@ -64,10 +71,10 @@ FLOOR = Kind(
     make_due="""
         UPDATE deadline SET due_at = now() + interval '2 s' WHERE id IN (
             SELECT id FROM deadline WHERE name = 'acknowledge' AND status = 'pending' LIMIT %s
-        ) RETURNING id""",
-    lateness="""
-        SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - due_at) * 1000, NULL
-        FROM deadline WHERE %s > 0 AND id = ANY(%s) AND status = 'fired'""",
+        ) RETURNING id, extract(epoch FROM due_at)""",
+    due_topic=DEADLINES,
+    ended="marked",
+    ended_late=_ENDED_LATE,
 )
 
 
@@ -78,6 +85,7 @@ class System:
     kind: Kind
     address: str
     database: str
+    brokers: str
     pid: int
     peer: str
 
@@ -107,7 +115,8 @@ async def running(kind: Kind, folder: Path, peer_address: str) -> AsyncIterator[
         address = await _published(process, data_dir, kind.door)
         database = await _published(process, data_dir, "database")
         await _published(process, data_dir, "worker", may_be_empty=True)
-        yield System(kind, address, database, process.pid, peer_address)
+        brokers = await _published(process, data_dir, "broker")
+        yield System(kind, address, database, brokers, process.pid, peer_address)
     finally:
         process.stop()
 

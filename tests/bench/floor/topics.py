@@ -6,5 +6,5 @@ from datetime import timedelta
 
 from streams.topics import Topic
 
-WEBHOOKS, SIGNALS, PAGES = "floor.webhooks", "floor.signals", "floor.pages"
-TOPICS = [Topic(name, timedelta(days=7)) for name in (WEBHOOKS, SIGNALS, PAGES)]
+WEBHOOKS, SIGNALS, PAGES, DEADLINES = "floor.webhooks", "floor.signals", "floor.pages", "floor.deadlines"
+TOPICS = [Topic(name, timedelta(days=7)) for name in (WEBHOOKS, SIGNALS, PAGES, DEADLINES)]

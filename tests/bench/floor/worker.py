@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from tests.bench.floor import tables
 from tests.bench.floor.receiver import producing
-from tests.bench.floor.topics import PAGES, SIGNALS, WEBHOOKS
+from tests.bench.floor.topics import DEADLINES, PAGES, SIGNALS, WEBHOOKS
 
 MOST = 64
 """Records of one batch, and so incidents of one transaction."""
@@ -39,7 +39,7 @@ async def work(brokers: str, database: str, peer: str, ready: Callable[[], None]
             (PAGES, partial(page, session)),
         ]
         running = [asyncio.create_task(consume(brokers, topic, act)) for topic, act in steps]
-        running.append(asyncio.create_task(fire(claiming, listening)))
+        running.append(asyncio.create_task(fire(producer, claiming, listening)))
         ready()
         await asyncio.wait([*running, told := asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
         for task in (*running, told):
@@ -145,16 +145,26 @@ async def consume(brokers: str, topic: str, act: _Act) -> None:
         committing.result()
 
 
-async def fire(claiming: psycopg.AsyncConnection, listening: psycopg.AsyncConnection) -> None:
-    """The bare table loop: fires what is due in hundreds, then sleeps until the next is, woken by NOTIFY."""
+async def fire(
+    producer: AIOKafkaProducer, claiming: psycopg.AsyncConnection, listening: psycopg.AsyncConnection
+) -> None:
+    """The bare table loop: fires what is due in hundreds and hands it on, then sleeps until the next is, woken by
+    NOTIFY.
+    """
     await listening.execute(f"LISTEN {tables.CHANNEL}")
+    handed_on: list[Awaitable[object]] = []
     while True:
         async with claiming.transaction():
             due = await (await claiming.execute(tables.CLAIM)).fetchall()
             if due:
                 await claiming.execute(tables.FIRED, [[row[0] for row in due]])
         if due:
+            for row_id, key, name in due:
+                value = to_json({"deadline_id": str(row_id), "name": name})
+                handed_on.append(await producer.send(DEADLINES, value, key=key.encode()))
             continue
+        await asyncio.gather(*handed_on)
+        handed_on.clear()
         row = await (await claiming.execute(tables.UNTIL_NEXT)).fetchone()
         left = 1.0 if row is None or row[0] is None else row[0]
         async for _ in listening.notifies(timeout=min(max(left, 0.0), 1.0), stop_after=1):
