@@ -147,7 +147,7 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
         case IncidentResolved(by=by, note=note, postmortem_due=due):
             yield f"resolved by {by}" + (f": {note}" if note else "")
             if due is not None:
-                yield f"{incident.severity} owes a postmortem by {_instant(due)}"
+                yield f"having been {incident.peak}, it owes a postmortem by {_instant(due)}"
         case _:
             return
 

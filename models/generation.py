@@ -69,13 +69,13 @@ def opening(
 
 
 def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy, now: datetime) -> IncidentResolved:
-    """Over; with a postmortem's deadline for the severities that need one, sooner after a long outage. POLICY 22."""
+    """Over; with a postmortem's deadline where its worst severity needs one, sooner after a long outage. POLICY 22."""
     rules = policy.review
     lasted = now - incident.opened_at
     within = rules.long_outage_within if lasted > rules.long_outage else rules.within
     attachment = incident.correlated.attachment
     alone = attachment is None or attachment.reason == "merged"  # else the other's postmortem is about both
-    due = now + within if alone and incident.severity in rules.severities else None
+    due = now + within if alone and incident.peak in rules.severities else None
     owner = incident.coordination.roles.get(Role.INCIDENT_COMMANDER) or incident.taken_by or rules.owner
     return IncidentResolved(
         by=by,

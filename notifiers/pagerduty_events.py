@@ -1,7 +1,7 @@
 """PagerDuty's Events API v2: one event in one call, and what its answer means for a delivery.
 
 Owns the connections. Never sleeps and never retries. PagerDuty's own client is made for threads: beside a busy event
-loop each page waited several times for its turn, and a worker sent half as many (docs/decisions/0032).
+loop each page waited several times for its turn, and a worker sent half as many (docs/decisions/0040).
 """
 
 from __future__ import annotations

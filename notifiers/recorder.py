@@ -9,7 +9,7 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from models.deliveries import (
     Delivered,
@@ -22,6 +22,7 @@ from models.deliveries import (
     Refused,
     RetryLater,
 )
+from models.oncall.handoff import HandoffNote
 from notifiers.payloads import page, ticket
 from notifiers.render import (
     Payload,
@@ -119,8 +120,8 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
         case _K.EMAIL_REPORT | _K.EMAIL_NOTICE | _K.EMAIL_UPDATE | _K.EMAIL_RESOLUTION:
             told = prose(delivery)
             return {"to": delivery.message.to if delivery.message else None, "subject": told.subject, "text": told.text}
-        case _K.EMAIL_HANDOFF if delivery.handoff is not None:
-            told = handoff_prose(delivery.handoff)
+        case _K.EMAIL_HANDOFF:
+            told = handoff_prose(_note(delivery))
             return {"to": delivery.message.to if delivery.message else None, "subject": told.subject, "text": told.text}
         case _K.TICKET | _K.TICKET_UPDATE | _K.TICKET_RESOLUTION:
             return ticket(delivery, receipts)
@@ -133,10 +134,23 @@ def _payload(delivery: Delivery, receipts: Receipts) -> Any:
                 for kind, prefix in _EDITED
                 if f"{prefix}_ts" in receipts
             }
-        case _:
+        case (
+            _K.ANNOUNCEMENT
+            | _K.INITIAL_REPORT
+            | _K.NOTICE
+            | _K.STATUS_UPDATE
+            | _K.RESOLUTION
+            | _K.PAGE_FALLBACK
+            | _K.REMINDER
+            | _K.MENTION
+            | _K.MAINTENANCE
+            | _K.HANDOFF
+        ):
             place = slack_place(delivery, receipts)
             thread = {"thread_ts": place.thread} if place.thread else {}
             return {"channel": place.channel, **thread, **slack_message(delivery, receipts)}
+        case _:
+            assert_never(delivery.kind)
 
 
 def _page(delivery: Delivery) -> Payload:
@@ -171,6 +185,12 @@ def _receipts(delivery: Delivery, receipts: Receipts) -> Receipts:
             return {"report_channel": slack_place(delivery, receipts).channel, "report_ts": stamp}
         case _:
             return {}
+
+
+def _note(delivery: Delivery) -> HandoffNote:
+    if delivery.handoff is None:
+        raise TemplateFault(f"a {delivery.kind} needs its note")
+    return delivery.handoff
 
 
 def _incident(delivery: Delivery) -> IncidentFacts:

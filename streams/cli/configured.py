@@ -6,12 +6,15 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Final
+from urllib.parse import urlsplit
 
 from models.channels import unmailed
 from models.deliveries import Provider
 from models.policy import Policy
+from models.severity import describe
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.cli.policy import levels_with_keys
 from streams.recording import unheard, unpaged, whats_recorded
@@ -19,11 +22,13 @@ from streams.settings import PREFIX, PolicyInForce, Settings, SettingsError, che
 from streams.web.auth import DEFAULT_SENDER
 
 SUPPORTED: Final = ((3, 11), (3, 13))
-_SHOWN: Final = ("kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "email_from", "record_only")
-_HIDDEN: Final = (
+SHOWN: Final = (
+    "kafka", "data_dir", "web_bind", "policy", "public_url", "ca_file", "email_from", "record_only", "prometheus_url",
+    "pagerduty_events_url", "pagerduty_api_url", "slack_api_url", "keep_inbox", "keep_ended", "keep_incidents",
+)  # fmt: skip
+HIDDEN: Final = (
     "database_url", "webhook_tokens", "api_token", "pagerduty_api_token", "pagerduty_webhook_secret", "slack_bot_token",
-    "slack_signing_secret", "heartbeat_url", "pagerduty_events_url", "pagerduty_api_url", "slack_api_url", "smtp_url",
-    "ticket_url", "ticket_token",
+    "slack_signing_secret", "heartbeat_url", "smtp_url", "ticket_url", "ticket_token",
 )  # fmt: skip
 
 _WANTS: Final[Mapping[Provider, str]] = {
@@ -45,10 +50,9 @@ def python() -> Finding:
 
 def environment(settings: Settings) -> Iterator[Finding]:
     """The variables that are set, and what their being so or not means."""
-    shown = [
-        f"{PREFIX}{name.upper()}={getattr(settings, name)}" for name in _SHOWN if name in settings.model_fields_set
-    ]
-    hidden = [f"{PREFIX}{name.upper()} (set)" for name in _HIDDEN if name in settings.model_fields_set]
+    there = settings.model_fields_set
+    shown = [f"{PREFIX}{name.upper()}={_shown(getattr(settings, name))}" for name in SHOWN if name in there]
+    hidden = [f"{PREFIX}{name.upper()} (set)" for name in HIDDEN if name in there]
     yield ok("settings", ", ".join((*shown, *hidden)) or "nothing is set: everything is embedded, on this machine only")
     try:
         check_exposure(settings)
@@ -136,6 +140,16 @@ def senders(settings: Settings, policy: Policy) -> Iterator[Finding]:
         for name in sorted(rule.senders - known):
             said = f"heartbeat {rule.name} waits for {name}, and there is no such sender"
             yield warning("heartbeats", said, f"name one of TOCSIN_WEBHOOK_TOKENS ({', '.join(sorted(known))})")
+
+
+def _shown(value: object) -> str:
+    """A setting in words; an address without what may be a password."""
+    if isinstance(value, timedelta):
+        return describe(value)
+    if isinstance(value, str) and "://" in value:
+        parts = urlsplit(value)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return str(value)
 
 
 def _remedy(provider: str, settings: Settings) -> str:

@@ -56,7 +56,12 @@ def _policy(settings: Settings) -> tuple[PolicyInForce | None, list[Finding]]:
 
 
 async def _asked(settings: Settings, found: PolicyInForce | None) -> list[Finding]:
-    asking = [reachable.broker(settings), reachable.database(settings), reachable.web(settings, found)]
+    asking = [
+        reachable.broker(settings),
+        reachable.database(settings),
+        reachable.web(settings, found),
+        reachable.prometheus(settings),
+    ]
     if found is not None:
         asking.append(reachable.providers(settings, found.policy))
     return [finding for findings in await asyncio.gather(*asking) for finding in findings]

@@ -1,4 +1,6 @@
-"""What `tocsin doctor` has to ask for: broker, database, web, providers. Bounded in time; changes and pages nobody."""
+"""What `tocsin doctor` has to ask for: broker, database, web, providers, Prometheus. Bounded in time; changes and pages
+nobody.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,16 @@ from streams.cli.edge import Code, Fault
 from streams.cli.findings import Finding, fault, ok, warning
 from streams.clock import utc_now
 from streams.endpoints import find
+from streams.prometheus import Prometheus
 from streams.providers import reach
 from streams.recording import unheard, whats_recorded
 from streams.settings import PolicyInForce, Settings, SettingsError
+from streams.trust import trusted
 
 WITHIN: Final = 10.0
 PROVIDER_WITHIN: Final = 25.0
 """Seconds."""
+_ANY_QUERY: Final = "vector(1)"
 _CLOCKS_APART: Final = timedelta(seconds=2)
 _CLOCKS_FAR_APART: Final = timedelta(minutes=1)
 
@@ -184,6 +189,24 @@ async def providers(settings: Settings, policy: Policy) -> list[Finding]:
         else fault(str(provider), wrong, "check the network, its address and our credentials")
         for provider, wrong in zip(asked, answers, strict=True)
     ]
+
+
+async def prometheus(settings: Settings) -> list[Finding]:
+    """Whether it answers, asked as triage asks it."""
+    if settings.prometheus_url is None:
+        return []
+    try:
+        asked = Prometheus(settings.prometheus_url, trusted(settings.ca_file))
+    except SettingsError as error:
+        return [fault("prometheus", *_halves(str(error)))]
+    try:
+        answer = (await asked([_ANY_QUERY], timedelta(seconds=WITHIN)))[_ANY_QUERY]
+    finally:
+        await asked.close()
+    if answer.value is not None:
+        return [ok("prometheus", "answers our queries")]
+    said = f"{answer.why}; the other rules decide without its numbers"
+    return [warning("prometheus", said, "start it, or correct TOCSIN_PROMETHEUS_URL")]
 
 
 async def _asked(notifier: Notifier) -> str | None:

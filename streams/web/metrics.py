@@ -76,7 +76,7 @@ class WebMetrics:
         """Takes over what the store holds; None while it is out of reach, when nobody knows."""
         self._database.set(0 if figures is None else 1)
         if figures is None:
-            for labelled in (self._pending, self._open):
+            for labelled in (self._pending, self._refused, self._open):
                 labelled.clear()
             for single in (self._oldest_page, self._due, self._oldest_due):
                 single.set(math.nan)

@@ -10,6 +10,8 @@ import pytest
 
 from models.policy_file import shipped_policy
 from streams import topics
+from streams.cli import configured
+from streams.settings import Settings
 from tests.cli.conftest import Operator
 from tests.streams.brokers import embedded_broker
 
@@ -129,6 +131,22 @@ def test_the_doctor_asks_mail_server_and_ticket_system_and_says_whom_nobody_mail
     assert "P1 incidents are mailed, but of some services to nobody" in result.stdout
     assert "the mail server is out of reach" in result.stdout
     assert "the ticket system is out of reach" in result.stdout
+    assert "s3cr3t" not in result.output
+
+
+def test_every_setting_is_either_shown_or_hidden_and_a_secret_never_shown() -> None:
+    listed = [*configured.SHOWN, *configured.HIDDEN]
+    assert sorted(listed) == sorted(Settings.model_fields)
+    for name in configured.SHOWN:
+        assert "Secret" not in str(Settings.model_fields[name]), name
+
+
+def test_the_doctor_shows_addresses_without_what_may_be_a_password(lonely: Operator) -> None:
+    lonely.env = {"TOCSIN_PROMETHEUS_URL": "http://tocsin:s3cr3t@127.0.0.1:1/x", "TOCSIN_KEEP_INBOX": "70d"}
+    result = lonely.types("doctor")
+    assert "TOCSIN_PROMETHEUS_URL=http://127.0.0.1:1/x" in result.stdout
+    assert "TOCSIN_KEEP_INBOX=70 d" in result.stdout
+    assert "the other rules decide without its numbers" in result.stdout
     assert "s3cr3t" not in result.output
 
 

@@ -115,7 +115,7 @@ def test_why_an_incident_is_what_it_is(operator: Operator) -> None:
         "became SEV2/P1 by alice",
         "a replica (alice)",
         "resolved by alice: failed over",
-        "SEV2 owes a postmortem by",
+        "having been SEV1, it owes a postmortem by",
         "postmortem is due",
     ):
         assert words in said, said

@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema
 import yaml
 
+from models.policy_file import parse_policy
+from streams.settings import PREFIX, Settings
 from tests.house.tree import PACKAGES, ROOT
 from tests.peers.found import missing
 from tests.peers.kafka import apache_kafka
@@ -109,11 +111,25 @@ def test_no_secret_is_written_down_and_every_needed_one_is_in_the_example() -> N
     offered = set(re.findall(r"^(?:# )?(\w+)=", (ROOT / "deploy" / "compose.env.example").read_text(), re.MULTILINE))
     passed_on = {name for name, value in COMPOSE["x-tocsin"]["environment"].items() if value is None}
     assert set(re.findall(r"\$\{(\w+):\?", text)) <= offered
-    assert passed_on - offered <= {"TOCSIN_POLICY", "TOCSIN_RECORD_ONLY"}
+    assert passed_on <= offered
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search(r"PASSWORD|TOKEN|SECRET|ROUTING_KEY|DATABASE_URL", name):
                 assert value is None or "${" in value, f"{name} is written down"
+
+
+def test_every_setting_and_routing_key_reaches_the_containers() -> None:
+    """But for the two that are the image's own."""
+    image = (ROOT / "Dockerfile").read_text()
+    own = {name for name in ("TOCSIN_DATA_DIR", "TOCSIN_WEB_BIND") if f"{name}=" in image}
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    keys = {
+        key
+        for path in (ROOT / "models" / "policies").glob("*.yaml")
+        for chain in parse_policy(path.read_text(), path.name).chains.values()
+        for key in chain.routing_keys
+    }
+    assert set(COMPOSE["x-tocsin"]["environment"]) == (settings | keys) - own
 
 
 def test_the_tests_run_the_kafka_that_is_deployed() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from models.policy import Policy
 from models.policy_file import shipped_policy
 from streams.settings import PREFIX, Settings
 from tests.house.tree import PACKAGES, ROOT
@@ -36,6 +37,13 @@ def test_every_setting_and_routing_key_stands_in_the_readme() -> None:
     keys = set(re.findall(rf"{PREFIX}\w*ROUTING_KEY\w*", shipped_policy("default")))
     readme = (ROOT / "README.md").read_text()
     assert {name for name in settings | keys if not re.search(rf"{name}\b", readme)} == set()
+
+
+def test_every_section_of_a_policy_stands_in_the_table() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(Policy.model_fields)
 
 
 def test_every_decision_stands_in_the_list() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from models.deliveries import Delivered, DeliveryKind, Message, Refused, RetryLater
+from models.severity import Severity
 from notifiers.render import slack_message
 from notifiers.slack import SlackNotifier
 from notifiers.slack_replies import SlackReplies
@@ -195,6 +196,19 @@ async def test_a_reply_goes_to_slack_and_to_nobody_else(peer: Peer, caplog: pyte
 async def test_a_reply_that_does_not_get_through_is_only_said(caplog: pytest.LogCaptureFixture) -> None:
     await SlackReplies("http://127.0.0.1:1/api/", None).reply("http://127.0.0.1:1/a", "Done")
     assert "did not get through" in caplog.text
+
+
+@pytest.mark.parametrize("severity", [Severity.SEV1, Severity.SEV3])
+def test_a_resolution_promises_a_review_only_where_one_is_owed(severity: Severity) -> None:
+    """Whether one is, is the policy's to say, and stands in what was decided."""
+    facts = incident(severity=severity, status="resolved")
+    none = str(slack_message(delivery(K.RESOLUTION, facts, message=Message("Rolled back.", by="ada")), {}))
+    assert "None planned." in none
+    assert "review" not in none
+    owed = Message("Rolled back.", by="ada", next_steps="Postmortem due 2026-11-23 09:00 UTC, owner ada.")
+    told = str(slack_message(delivery(K.RESOLUTION, facts, message=owed), {}))
+    assert "owner ada" in told
+    assert "the review will say" in told
 
 
 async def test_a_handoff_mentions_by_id_who_has_one(slack: SlackNotifier, peer: Peer) -> None:

@@ -191,6 +191,27 @@ def test_a_long_outage_owes_it_within_four_hours() -> None:
     assert review.postmortem.due_at == world.now + timedelta(hours=4)
 
 
+def test_what_was_a_sev1_owes_its_postmortem_however_it_was_judged_at_its_end() -> None:
+    """POLICY 22: it goes by the worst that the incident has been, as the status page does."""
+    world = World()
+    world.alert()
+    world.acknowledge()
+    world.advance(minutes=50)
+    world.set_severity(Severity.SEV3, "nearly over")
+    world.alert(status="resolved")
+    review = world.store.reviews_by_key[str(world.incident.id)]
+    assert review.postmortem is not None
+    assert review.postmortem.due_at == world.now + timedelta(hours=48)
+    assert any("Postmortem due" in one.message.next_steps for one in world.sent if one.message)
+
+
+def test_what_never_was_one_owes_none() -> None:
+    world = World()
+    world.declare(Severity.SEV3)
+    world.resolve()
+    assert str(world.incident.id) not in world.store.reviews_by_key
+
+
 def test_a_reopened_incident_is_shown_as_open_everywhere() -> None:
     """The first report stands in the channel and is edited; a new announcement stands where everybody looks."""
     world = World()

@@ -13,7 +13,9 @@ import pytest
 from aiohttp import web
 
 from models.rates import Answer
+from streams.cli import reachable
 from streams.prometheus import AT_ONCE, FAILURES, REST, Prometheus
+from streams.settings import Settings
 
 WITHIN = timedelta(seconds=5)
 
@@ -131,3 +133,13 @@ async def test_nobody_at_the_address() -> None:
     assert answer.value is None
     assert "does not answer" in answer.why
     await prometheus.close()
+
+
+async def test_the_doctor_asks_as_triage_does(peer: Peer) -> None:
+    assert await reachable.prometheus(Settings()) == []
+    peer.answers["vector(1)"] = vector("1")
+    [found] = await reachable.prometheus(Settings(prometheus_url=peer.url))
+    assert (found.state, found.message) == ("ok", "answers our queries")
+    peer.answers["vector(1)"] = 401
+    [found] = await reachable.prometheus(Settings(prometheus_url=peer.url))
+    assert (found.state, found.message[:15]) == ("warning", "it answered 401")

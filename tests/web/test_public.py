@@ -126,6 +126,7 @@ async def test_metrics_count_what_happened(sender: Client, anybody: Client, worl
         'tocsin_http_answers_total{area="receiver",status="4xx"} 1.0',
     ):
         assert line in shown, line
+    assert 'tocsin_deliveries_refused{provider="slack"}' in shown
     world.reads.away = Unavailable("gone")
     world.ahead += timedelta(seconds=2)
     gone = (await anybody.get("/metrics")).text
@@ -136,7 +137,8 @@ async def test_metrics_count_what_happened(sender: Client, anybody: Client, worl
         "tocsin_oldest_pending_page_seconds NaN",
     ):
         assert line in gone, line
-    assert "tocsin_incidents_open{" not in gone
+    for name in ("tocsin_incidents_open", "tocsin_deliveries_pending", "tocsin_deliveries_refused"):
+        assert f"{name}{{" not in gone, name
 
 
 async def test_however_often_anybody_asks_the_store_is_asked_once_in_two_seconds(world: World) -> None:
