@@ -5,14 +5,21 @@ Owns the shapes per version. Decides nothing about groups (`groups.py`) or what 
 
 from __future__ import annotations
 
-from streams.embedded.broker.admission import JoinRequest
-from streams.embedded.broker.connection import Address
 from streams.embedded.broker.groups import Coordinator
 from streams.embedded.broker.log import Log
+from streams.embedded.broker.membership import JoinRequest
 from streams.embedded.broker.offsets import MAX_METADATA, Committed, CommittedOffsets
-from streams.embedded.broker.protocol import Api, ErrorCode, ProtocolViolation, Request
+from streams.embedded.broker.protocol import (
+    NODE,
+    Address,
+    Api,
+    ErrorCode,
+    Fields,
+    ProtocolViolation,
+    Request,
+    throttled,
+)
 from streams.embedded.broker.storage import StorageError
-from streams.embedded.broker.topics_api import NODE, Fields, throttled
 
 _NO_OFFSET = Committed(-1, "")
 

@@ -7,7 +7,6 @@ Owns the table of APIs. Never touches the log or a socket. The frequent requests
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from enum import IntEnum
 from io import BytesIO
 from types import ModuleType
@@ -98,6 +97,14 @@ class ErrorCode(IntEnum):
     INVALID_RECORD = 87
 
 
+Address = tuple[str, int]
+Fields = tuple[Any, ...]
+"""A request or a response without its header, in the order of its schema."""
+
+NODE = 1
+"""The id of the only broker."""
+
+
 class ProtocolViolation(ValueError):
     """These bytes are no request that this broker speaks; the connection is closed with this one line."""
 
@@ -140,10 +147,9 @@ def decode_header(frame: bytes) -> Request:
     return Request(api, version, correlation_id, client_id, frame, body_at)
 
 
-def encode_response(correlation_id: int, *body: bytes) -> bytes:
+def encode_response(correlation_id: int, body: bytes) -> bytes:
     """One response frame."""
-    size = sum(map(len, body))
-    return b"".join((_LENGTH_AND_CORRELATION.pack(size + 4, correlation_id), *body))
+    return _LENGTH_AND_CORRELATION.pack(len(body) + 4, correlation_id) + body
 
 
 def read_string(frame: bytes, at: int) -> tuple[str, int]:
@@ -162,15 +168,20 @@ def write_string(value: str) -> bytes:
     return _I16.pack(len(encoded)) + encoded
 
 
-def decode_body(request: Request) -> tuple[Any, ...]:
-    """The fields of a request, in the order of its schema. Raises one of MALFORMED."""
+def decode_body(request: Request) -> Fields:
+    """Raises one of MALFORMED."""
     schema = _SCHEMAS[request.api, request.version].SCHEMA
     return tuple(schema.decode(BytesIO(request.frame[request.body_at :])))
 
 
-def encode_body(request: Request, fields: Sequence[object]) -> bytes:
+def encode_body(request: Request, fields: Fields) -> bytes:
     """The body of the response to `request`."""
     return bytes(_SCHEMAS[request.api, request.version].RESPONSE_TYPE.SCHEMA.encode(fields))
+
+
+def throttled(request: Request, since: int) -> Fields:
+    """The throttle time (never any) that leads a response from version `since` on."""
+    return (0,) if request.version >= since else ()
 
 
 def api_versions_body(version: int) -> bytes:

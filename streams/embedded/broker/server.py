@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from streams.embedded.broker.connection import Address, Connection
+from streams.embedded.broker.connection import Connection
 from streams.embedded.broker.datadir import locked
 from streams.embedded.broker.fetch import fetch
 from streams.embedded.broker.groups import Coordinator
@@ -17,7 +17,9 @@ from streams.embedded.broker.log import Log
 from streams.embedded.broker.offsets import CommittedOffsets
 from streams.embedded.broker.produce import produce
 from streams.embedded.broker.protocol import (
+    Address,
     Api,
+    Fields,
     Request,
     api_versions_body,
     decode_body,
@@ -28,7 +30,7 @@ from streams.embedded.broker.protocol import (
 from streams.embedded.broker.retention import retain
 from streams.embedded.broker.settings import BrokerError, BrokerSettings
 from streams.embedded.broker.storage import Storage
-from streams.embedded.broker.topics_api import Fields, TopicsApi
+from streams.embedded.broker.topics_api import TopicsApi
 
 logger = logging.getLogger(__name__)
 

@@ -7,25 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from streams.embedded.broker.connection import Address
 from streams.embedded.broker.log import Log
-from streams.embedded.broker.protocol import ErrorCode, Request
+from streams.embedded.broker.protocol import NODE, Address, ErrorCode, Fields, Request, throttled
 from streams.embedded.broker.settings import BrokerSettings, limits_of
 from streams.embedded.broker.storage import StorageError
 
-Fields = tuple[Any, ...]
-
-NODE = 1
 _CLUSTER = "tocsin"
 _NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 _EARLIEST, _LATEST = -2, -1
-
-
-def throttled(request: Request, since: int) -> Fields:
-    """The throttle time (never any) that leads a response from version `since` on."""
-    return (0,) if request.version >= since else ()
 
 
 class TopicsApi:
