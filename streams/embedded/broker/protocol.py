@@ -7,6 +7,7 @@ Owns the table of APIs. Never touches the log or a socket. The frequent requests
 from __future__ import annotations
 
 import struct
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from io import BytesIO
 from types import ModuleType
@@ -97,6 +98,10 @@ class ErrorCode(IntEnum):
     INVALID_RECORD = 87
 
 
+class ProtocolViolation(ValueError):
+    """These bytes are no request that this broker speaks; the connection is closed with this one line."""
+
+
 Address = tuple[str, int]
 Fields = tuple[Any, ...]
 """A request or a response without its header, in the order of its schema."""
@@ -105,12 +110,8 @@ NODE = 1
 """The id of the only broker."""
 
 
-class ProtocolViolation(ValueError):
-    """These bytes are no request that this broker speaks; the connection is closed with this one line."""
-
-
 class Request(NamedTuple):
-    """One request: its header, and where in `frame` its body begins."""
+    """One request: its header, where in `frame` its body begins, and the address that its client reached us at."""
 
     api: Api
     version: int
@@ -118,7 +119,11 @@ class Request(NamedTuple):
     client_id: str
     frame: bytes
     body_at: int
+    address: Address
 
+
+Answer = Callable[[Request, Fields], Awaitable[Fields]]
+"""From the fields of a request to those of its response."""
 
 MALFORMED = (ValueError, struct.error, IndexError)
 """What decoding raises over bytes that are no Kafka."""
@@ -129,7 +134,7 @@ _I16 = struct.Struct(">h")
 _API_OF = {int(api): api for api in Api}
 
 
-def decode_header(frame: bytes) -> Request:
+def decode_header(frame: bytes, address: Address) -> Request:
     """Raises ProtocolViolation for an unknown API, and for an unknown version of any but ApiVersions (KIP-511)."""
     if len(frame) < _HEADER.size:
         raise ProtocolViolation(f"a frame of {len(frame)} bytes is too short for a request header")
@@ -144,7 +149,7 @@ def decode_header(frame: bytes) -> Request:
     if not low <= version <= high and api is not Api.API_VERSIONS:
         raise ProtocolViolation(f"{api.name} version {version} is not spoken here (versions {low} to {high} are)")
     client_id = frame[_HEADER.size : body_at].decode("utf-8", "replace")
-    return Request(api, version, correlation_id, client_id, frame, body_at)
+    return Request(api, version, correlation_id, client_id, frame, body_at, address)
 
 
 def encode_response(correlation_id: int, body: bytes) -> bytes:
