@@ -1,4 +1,7 @@
-"""`python -m tests.bench [--only latency,…] [--quick]`: prints a table and writes `.bench/results.json`."""
+"""`python -m tests.bench [--only latency,…] [--quick]`: prints a table and writes `.bench/results.json`.
+
+A partial run, less than every measure in full size, leaves that file alone and writes `.bench/partial.json`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +25,7 @@ from tests.bench.measures import MEASURES, QUICK, RATIOS, Size
 from tests.bench.system import FLOOR, OURS, System, peer, running
 
 RESULTS = Path(".bench/results.json")
+PARTIAL = Path(".bench/partial.json")
 _VERSIONS = ("faust-streaming", "aiokafka", "pydantic", "psycopg", "uvicorn", "uvloop", "pagerduty")
 
 
@@ -49,16 +54,24 @@ async def measure(names: list[str], size: Size) -> None:
             systems = [
                 await stack.enter_async_context(running(kind, Path(folder), peer_address)) for kind in (OURS, FLOOR)
             ]
-            results = {name: await _compared(name, systems, size) for name in names}
+            results = {name: await compared(name, systems, size) for name in names}
     conditions = _conditions(time.monotonic() - began)
     say("\n".join(table(results)))
     say("\n".join(f"{name}: {value}" for name, value in conditions.items()))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**results, "conditions": conditions}, indent=2) + "\n", encoding="utf-8")
-    say(f"written to {RESULTS}")
+    say(write(Path(), results, conditions, size))
 
 
-async def _compared(name: str, systems: list[System], size: Size) -> dict[str, Figures]:
+def write(folder: Path, results: Mapping[str, object], conditions: Mapping[str, object], size: Size) -> str:
+    """Writes the file below `folder`; what to say of it. The figures of a whole run outlast any partial one."""
+    partial = set(results) != set(MEASURES) or size != Size()
+    path = PARTIAL if partial else RESULTS
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text(json.dumps({**results, "conditions": conditions}, indent=2) + "\n", encoding="utf-8")
+    return f"written to {path}" + (f"; a partial run, so {RESULTS} stays as it is" if partial else "")
+
+
+async def compared(name: str, systems: Sequence[System], size: Size) -> dict[str, Figures]:
+    """One measure of ours and of the floor, in turn, and their ratio."""
     rounds: dict[str, list[Figures]] = {system.kind.name: [] for system in systems}
     for number in range(size.rounds):
         for system in systems:

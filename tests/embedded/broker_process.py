@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class BrokerProcess:
-    """`python -m streams.embedded.broker`; after the first start always on the same port."""
+    """`python -m tests.embedded.lone_broker`; after the first start always on the same port."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -26,7 +26,7 @@ class BrokerProcess:
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Another one on the same data directory."""
-        command = ("-m", "streams.embedded.broker", "--data-dir", str(self.data_dir), "--bind", self.address)
+        command = ("-m", "tests.embedded.lone_broker", str(self.data_dir), self.address)
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=pipe)
 

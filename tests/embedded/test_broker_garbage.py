@@ -125,7 +125,7 @@ def test_no_body_of_any_api_breaks_the_broker(answers: Answers, spoken: tuple[in
 @given(st.binary(max_size=64))
 def test_no_header_breaks_the_broker(payload: bytes) -> None:
     try:
-        request = decode_header(payload)
+        request = decode_header(payload, HERE)
     except ProtocolViolation:
         return
     assert request.body_at <= len(payload)

@@ -14,7 +14,7 @@ from time import monotonic
 @contextmanager
 def embedded_broker(folder: Path, bind: str = "127.0.0.1:0") -> Iterator[str]:
     """Yields its address; kill -9 at the end. The same folder and address again is the same broker, restarted."""
-    command = [sys.executable, "-m", "streams.embedded.broker", "--data-dir", str(folder / "data"), "--bind", bind]
+    command = [sys.executable, "-m", "tests.embedded.lone_broker", str(folder / "data"), bind]
     with (folder / "output").open("ab") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:

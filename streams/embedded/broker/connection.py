@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from streams.embedded.broker.protocol import MALFORMED, ProtocolViolation
+from streams.embedded.broker.protocol import MALFORMED, Address, ProtocolViolation
 
 logger = logging.getLogger(__name__)
 
-Address = tuple[str, int]
 Respond = Callable[[bytes, Address], Awaitable[bytes | None]]
 """From one request frame and the address that its client reached us at to the response frame, if one is wanted."""
 

@@ -6,7 +6,8 @@ import asyncio
 import struct
 from typing import NamedTuple
 
-from streams.embedded.broker.log import Log, Partition, wake
+from streams.embedded.broker.log import Log
+from streams.embedded.broker.partition import Partition, wake
 from streams.embedded.broker.protocol import ErrorCode, Request, read_string, write_string
 
 _I32 = struct.Struct(">i")

@@ -13,15 +13,17 @@ import logging
 from collections.abc import Mapping
 from uuid import uuid4
 
-from streams.embedded.broker.admission import JoinRequest, may_keep_place, refusal
 from streams.embedded.broker.membership import (
     Group,
     Joined,
+    JoinRequest,
     Member,
     State,
     Synced,
     answer,
+    may_keep_place,
     place,
+    refusal,
     restore,
     snapshot,
 )

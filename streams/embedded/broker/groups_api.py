@@ -5,59 +5,47 @@ Owns the shapes per version. Decides nothing about groups (`groups.py`) or what 
 
 from __future__ import annotations
 
-from streams.embedded.broker.admission import JoinRequest
-from streams.embedded.broker.connection import Address
+from collections.abc import Mapping
+
 from streams.embedded.broker.groups import Coordinator
 from streams.embedded.broker.log import Log
+from streams.embedded.broker.membership import JoinRequest
 from streams.embedded.broker.offsets import MAX_METADATA, Committed, CommittedOffsets
-from streams.embedded.broker.protocol import Api, ErrorCode, ProtocolViolation, Request
+from streams.embedded.broker.protocol import (
+    NODE,
+    Answer,
+    Api,
+    ErrorCode,
+    Fields,
+    Request,
+    throttled,
+)
 from streams.embedded.broker.storage import StorageError
-from streams.embedded.broker.topics_api import NODE, Fields, throttled
 
 _NO_OFFSET = Committed(-1, "")
 
 
 class GroupsApi:
-    """FindCoordinator, group membership, and committed offsets."""
-
     def __init__(self, log: Log, coordinator: Coordinator, offsets: CommittedOffsets) -> None:
         self._log = log
         self._coordinator = coordinator
         self._offsets = offsets
+        self.answers: Mapping[Api, Answer] = {
+            Api.FIND_COORDINATOR: self.find,
+            Api.JOIN_GROUP: self.join,
+            Api.SYNC_GROUP: self.sync,
+            Api.HEARTBEAT: self.heartbeat,
+            Api.LEAVE_GROUP: self.leave,
+            Api.OFFSET_COMMIT: self.commit,
+            Api.OFFSET_FETCH: self.fetch_offsets,
+            Api.LIST_GROUPS: self.list_groups,
+            Api.DESCRIBE_GROUPS: self.describe,
+            Api.DELETE_GROUPS: self.delete,
+        }
 
-    async def answer(self, request: Request, fields: Fields, address: Address) -> Fields:
-        """The fields of the response to any of these."""
-        match request.api:
-            case Api.OFFSET_COMMIT:
-                return await self.commit(request, fields)
-            case Api.OFFSET_FETCH:
-                return self.fetch_offsets(request, fields)
-            case Api.FIND_COORDINATOR:
-                return self.find(request, address)
-            case Api.LIST_GROUPS:
-                return self.list_groups(request)
-            case Api.DESCRIBE_GROUPS:
-                return (*throttled(request, 1), [self._describe(name or "") for name in fields[0] or ()])
-            case Api.DELETE_GROUPS:
-                return (0, [(name, await self._delete(name)) for name in fields[0] or ()])
-            case _:
-                return await self._answer_member(request, fields)
-
-    async def _answer_member(self, request: Request, fields: Fields) -> Fields:
-        match request.api:
-            case Api.HEARTBEAT:
-                return (*throttled(request, 1), self._coordinator.heartbeat(*fields))
-            case Api.JOIN_GROUP:
-                return await self.join(request, fields)
-            case Api.SYNC_GROUP:
-                return await self.sync(request, fields)
-            case Api.LEAVE_GROUP:
-                return (*throttled(request, 1), self._coordinator.leave(*fields))
-            case _:
-                raise ProtocolViolation(f"{request.api.name} is not answered here")
-
-    def find(self, request: Request, address: Address) -> Fields:
-        return (0, ErrorCode.NONE, None, NODE, *address) if request.version >= 1 else (ErrorCode.NONE, NODE, *address)
+    async def find(self, request: Request, fields: Fields) -> Fields:
+        here = (NODE, *request.address)
+        return (0, ErrorCode.NONE, None, *here) if request.version >= 1 else (ErrorCode.NONE, *here)
 
     async def join(self, request: Request, fields: Fields) -> Fields:
         group, session_ms, rebalance_ms, member_id, protocol_type, protocols = fields
@@ -74,6 +62,12 @@ class GroupsApi:
         given = {member: assignment or b"" for member, assignment in assignments or ()}
         synced = await self._coordinator.sync(group, generation, member_id, given)
         return (*throttled(request, 1), *synced)
+
+    async def heartbeat(self, request: Request, fields: Fields) -> Fields:
+        return (*throttled(request, 1), self._coordinator.heartbeat(*fields))
+
+    async def leave(self, request: Request, fields: Fields) -> Fields:
+        return (*throttled(request, 1), self._coordinator.leave(*fields))
 
     async def commit(self, request: Request, fields: Fields) -> Fields:
         group, generation, member_id, _, topics = fields
@@ -100,7 +94,7 @@ class GroupsApi:
                 answers = [(topic, [(n, _unwritten(error)) for n, error in parts]) for topic, parts in answers]
         return (*throttled(request, 3), answers)
 
-    def fetch_offsets(self, request: Request, fields: Fields) -> Fields:
+    async def fetch_offsets(self, request: Request, fields: Fields) -> Fields:
         group, topics = fields
         committed = self._offsets.of(group)
         if topics is None:
@@ -120,10 +114,16 @@ class GroupsApi:
         error = (ErrorCode.NONE,) if request.version >= 2 else ()
         return (*throttled(request, 3), answers, *error)
 
-    def list_groups(self, request: Request) -> Fields:
+    async def list_groups(self, request: Request, fields: Fields) -> Fields:
         live = {name: group.protocol_type for name, group in self._coordinator.groups.items()}
         names = live | {name: live.get(name, "consumer") for name in self._offsets.groups}
         return (*throttled(request, 1), ErrorCode.NONE, list(names.items()))
+
+    async def describe(self, request: Request, fields: Fields) -> Fields:
+        return (*throttled(request, 1), [self._describe(name or "") for name in fields[0] or ()])
+
+    async def delete(self, request: Request, fields: Fields) -> Fields:
+        return (0, [(name, await self._delete(name)) for name in fields[0] or ()])
 
     def _describe(self, name: str) -> Fields:
         group = self._coordinator.groups.get(name)

@@ -1,8 +1,7 @@
 """Topics and partitions: appending, what is visible, reading back.
 
-The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`, the total size): it is
-decided inside the transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end
-being the high watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
+Work on the writer thread assigns (offsets, the total size) and stores; `_show` and its like, on the event loop, make
+visible what is on disk. Who may touch what is said in `partition.py`; what leaves the log is `retention.py`'s.
 """
 
 from __future__ import annotations
@@ -10,45 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
 from streams.embedded.broker import batch as batches
-from streams.embedded.broker import producers, rows
-from streams.embedded.broker.batch import Batch
-from streams.embedded.broker.producers import Producer, Written
+from streams.embedded.broker.batch import Batch, Producer, Written
+from streams.embedded.broker.partition import Partition, Tail, TailCache, Topic, wake
 from streams.embedded.broker.protocol import ErrorCode
 from streams.embedded.broker.settings import BrokerSettings, Limits, limits_of, unix_time
 from streams.embedded.broker.storage import Storage, Transaction
-from streams.embedded.broker.tail import Tail, TailCache
-
-
-@dataclass(slots=True, eq=False)
-class Partition:
-    """One partition. See the module for who may write which field."""
-
-    id: int
-    topic: str
-    number: int
-    start_offset: int
-    next_offset: int
-    max_message_bytes: int
-    tail: Tail
-    producers: dict[int, Producer] = field(default_factory=dict)
-    waiters: set[asyncio.Future[None]] = field(default_factory=set)
-    deleted: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Topic:
-    """One topic, with the limits that CreateTopics gave it."""
-
-    id: int
-    name: str
-    limits: Limits
-    partitions: list[Partition]
 
 
 class Appended(NamedTuple):
@@ -65,7 +35,7 @@ class Log:
     def __init__(self, storage: Storage, settings: BrokerSettings) -> None:
         self.storage = storage
         self.topics: dict[str, Topic] = {}
-        self.full = asyncio.Event()  # set when a batch was refused for want of room
+        self.full = asyncio.Event()  # set when a batch was refused for want of room, for retention to make some
         self.bytes = 0  # the writer's
         self._settings = settings
         self._cache = TailCache(settings.tail_bytes)
@@ -84,11 +54,11 @@ class Log:
 
     async def read(self, partition: Partition, offset: int, max_bytes: int) -> list[bytes]:
         """Whole batches below the high watermark from the disk, the first of them holding `offset`; at least one."""
-        return await self.storage.read(partial(rows.read, partition.id, offset, partition.tail.end, max_bytes))
+        return await self.storage.read(partial(_read, partition.id, offset, partition.tail.end, max_bytes))
 
     async def offset_at(self, partition: Partition, timestamp_ms: int) -> tuple[int, int]:
         """Offset and timestamp of the first visible record not older than `timestamp_ms`; (-1, -1) for none."""
-        found = await self.storage.read(partial(rows.first_batch_at, partition.id, timestamp_ms, partition.tail.end))
+        found = await self.storage.read(partial(_first_batch_at, partition.id, timestamp_ms, partition.tail.end))
         return (found and batches.first_at_or_after(found, timestamp_ms)) or (-1, -1)
 
     async def create_topic(self, name: str, count: int, config: Mapping[str, str]) -> None:
@@ -102,16 +72,12 @@ class Log:
 
     async def new_producer_id(self) -> int:
         """A producer id never given before, whatever was restarted in between."""
-        return await self.storage.submit(rows.new_producer_id)
+        return await self.storage.submit(_new_producer_id)
 
     @property
     def cached_bytes(self) -> int:
         """What the newest batches take in memory."""
         return self._cache.bytes
-
-    def report_full(self) -> None:
-        """Have retention make room now."""
-        self.full.set()
 
     def _append_all(self, appends: list[tuple[Partition, Batch]], transaction: Transaction) -> list[Appended]:
         now_ms = int(unix_time() * 1000)
@@ -122,7 +88,7 @@ class Log:
             return Appended(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         known = partition.producers.get(batch.producer_id)
         if batch.producer_id >= 0:
-            verdict = producers.check(known, batch)
+            verdict = batches.check_sequence(known, batch)
             if isinstance(verdict, Written):
                 return Appended(ErrorCode.NONE, verdict.base_offset)
             if verdict is not ErrorCode.NONE:
@@ -138,9 +104,9 @@ class Log:
         partition.next_offset = base + batch.records
         self.bytes += size
         if batch.producer_id >= 0:
-            producer = partition.producers[batch.producer_id] = producers.follow(known, batch, base)
+            producer = partition.producers[batch.producer_id] = batches.follow(known, batch, base)
             key = (partition.id, batch.producer_id)
-            transaction.late(key, _KEEP_PRODUCER, (*key, producer.epoch, producers.pack(producer), now_ms))
+            transaction.late(key, _KEEP_PRODUCER, (*key, producer.epoch, batches.pack_producer(producer), now_ms))
         return Appended(ErrorCode.NONE, base, data)
 
     def _take_back(self, partition: Partition, batch: Batch, base: int, known: Producer | None) -> None:
@@ -164,7 +130,7 @@ class Log:
 
     def _delete_topic(self, topic: Topic, transaction: Transaction) -> None:
         for partition in topic.partitions:
-            gone = rows.delete_partition(transaction.db, partition.id)
+            gone = _delete_partition(transaction.db, partition.id)
             self.bytes -= gone
             partition.deleted = True
             transaction.on_rollback(partial(self._undelete, partition, gone))
@@ -191,13 +157,7 @@ class Log:
                 topic.partitions.append(by_id[partition_id])
         (self.bytes,) = db.execute("select coalesce(sum(bytes), 0) from batch").fetchone()
         for partition_id, producer_id, epoch, packed in db.execute(_PRODUCERS):
-            by_id[partition_id].producers[producer_id] = producers.unpack(epoch, packed)
-
-
-def wake(waiters: Iterable[asyncio.Future[None]]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
+            by_id[partition_id].producers[producer_id] = batches.unpack_producer(epoch, packed)
 
 
 _PARTITIONS = "select id, number, start_offset from partition where topic = ? order by number"
@@ -206,6 +166,10 @@ insert into batch (partition, base, last, bytes, appended_ms, max_ms, data) valu
 _KEEP_PRODUCER = "replace into producer (partition, producer_id, epoch, batches, seen_ms) values (?, ?, ?, ?, ?)"
 _LAST_OFFSET = "select last from batch where partition = ? order by base desc limit 1"
 _PRODUCERS = "select partition, producer_id, epoch, batches from producer"
+_READ = """
+select data from batch where partition = :partition and base < :end and base >=
+    coalesce((select max(base) from batch where partition = :partition and base <= :offset), :offset) order by base"""
+_FIRST_BATCH_AT = "select data from batch where partition = ? and max_ms >= ? and base < ? order by base limit 1"
 
 
 def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limits, transaction: Transaction) -> Topic:
@@ -220,3 +184,38 @@ def _create_topic(name: str, count: int, config: Mapping[str, str], limits: Limi
         row = db.execute("insert into partition (topic, number) values (?, ?) returning id", (topic_id, number))
         partitions.append(Partition(row.fetchone()[0], name, number, 0, 0, limits.message, Tail(0)))
     return Topic(topic_id, name, limits, partitions)
+
+
+def _read(partition_id: int, offset: int, end: int, max_bytes: int, db: sqlite3.Connection) -> list[bytes]:
+    """Whole batches from the one that holds `offset` on, below `end`; at least one where there is one."""
+    taken: list[bytes] = []
+    rows = db.execute(_READ, {"partition": partition_id, "offset": offset, "end": end})
+    for (data,) in rows:
+        max_bytes -= len(data)
+        if taken and max_bytes < 0:
+            break
+        taken.append(data)
+    rows.close()  # an open cursor would hold its snapshot, and the write-ahead log could not start afresh
+    return taken
+
+
+def _first_batch_at(partition_id: int, timestamp_ms: int, end: int, db: sqlite3.Connection) -> bytes | None:
+    """The first batch below `end` with a record not older than `timestamp_ms`."""
+    row = db.execute(_FIRST_BATCH_AT, (partition_id, timestamp_ms, end)).fetchone()
+    return None if row is None else row[0]
+
+
+def _delete_partition(db: sqlite3.Connection, partition_id: int) -> int:
+    """Delete all that is stored of a partition; the bytes that its batches had."""
+    (size,) = db.execute("select coalesce(sum(bytes), 0) from batch where partition = ?", [partition_id]).fetchone()
+    db.execute("delete from batch where partition = ?", [partition_id])
+    db.execute("delete from producer where partition = ?", [partition_id])
+    db.execute("delete from committed where partition = ?", [partition_id])
+    db.execute("delete from partition where id = ?", [partition_id])
+    return int(size)
+
+
+def _new_producer_id(transaction: Transaction) -> int:
+    """One never given before."""
+    sql = "insert into counter values ('producer_id', 1) on conflict do update set value = value + 1 returning value"
+    return int(transaction.db.execute(sql).fetchone()[0])

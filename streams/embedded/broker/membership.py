@@ -1,4 +1,7 @@
-"""Groups and members as data, and their form on disk. Owns no transition; those are in `groups.py`."""
+"""Groups and members as data: who may join and stay, what each is told, how a group is kept on disk.
+
+Pure. Owns no transition; those are in `groups.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from streams.embedded.broker.protocol import ErrorCode
+from streams.embedded.broker.settings import BrokerSettings
 
 T = TypeVar("T")
 Protocols = tuple[tuple[str, bytes], ...]
@@ -23,6 +27,18 @@ class State(Enum):
     PREPARING = "PreparingRebalance"
     COMPLETING = "CompletingRebalance"
     STABLE = "Stable"
+
+
+class JoinRequest(NamedTuple):
+    """What a member asks for. Times are in seconds."""
+
+    group: str
+    member_id: str
+    client_id: str
+    session: float
+    rebalance: float
+    protocol_type: str
+    protocols: Protocols
 
 
 class Joined(NamedTuple):
@@ -92,6 +108,30 @@ class Group:
         common = self.common_protocols()
         votes = Counter(next(name for name, _ in m.protocols if name in common) for m in self.members.values())
         return votes.most_common(1)[0][0]
+
+
+def refusal(group: Group, request: JoinRequest, settings: BrokerSettings) -> ErrorCode:
+    """Why the request cannot be taken, or NONE."""
+    if not request.group:
+        return ErrorCode.INVALID_GROUP_ID
+    if not settings.min_session.total_seconds() <= request.session <= settings.max_session.total_seconds():
+        return ErrorCode.INVALID_SESSION_TIMEOUT
+    if request.member_id and request.member_id not in group.members:
+        return ErrorCode.UNKNOWN_MEMBER_ID
+    spoken = {name for name, _ in request.protocols}
+    others = [member for member in group.members.values() if member.id != request.member_id]
+    for other in others:
+        spoken &= {name for name, _ in other.protocols}
+    if not spoken or (others and request.protocol_type != group.protocol_type):
+        return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+    return ErrorCode.NONE
+
+
+def may_keep_place(group: Group, member: Member, request: JoinRequest) -> bool:
+    """A follower that says nothing new (its answer was lost, say) disturbs nobody; nor does anyone in COMPLETING."""
+    if member.protocols != request.protocols:
+        return False
+    return group.state is State.COMPLETING or (group.state is State.STABLE and member.id != group.leader)
 
 
 def place(group: Group, member: Member) -> Joined:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from streams.embedded.broker.log import Partition, Topic
+from streams.embedded.broker.partition import Partition, Topic
 from streams.embedded.broker.storage import Storage, Transaction
 
 MAX_METADATA = 4096  # offset.metadata.max.bytes

@@ -6,7 +6,8 @@ import struct
 
 from streams.embedded.broker import batch as batches
 from streams.embedded.broker.batch import Batch
-from streams.embedded.broker.log import Appended, Log, Partition
+from streams.embedded.broker.log import Appended, Log
+from streams.embedded.broker.partition import Partition
 from streams.embedded.broker.protocol import ErrorCode, Request, read_string, write_string
 from streams.embedded.broker.storage import StorageError
 
@@ -54,7 +55,7 @@ async def _append(log: Log, appends: list[tuple[Partition, Batch]]) -> list[Appe
     try:
         return await log.append(appends)
     except StorageError:
-        log.report_full()
+        log.full.set()
         return [Appended(ErrorCode.KAFKA_STORAGE_ERROR)] * len(appends)
 
 

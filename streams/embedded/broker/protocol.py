@@ -7,7 +7,7 @@ Owns the table of APIs. Never touches the log or a socket. The frequent requests
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from io import BytesIO
 from types import ModuleType
@@ -102,8 +102,16 @@ class ProtocolViolation(ValueError):
     """These bytes are no request that this broker speaks; the connection is closed with this one line."""
 
 
+Address = tuple[str, int]
+Fields = tuple[Any, ...]
+"""A request or a response without its header, in the order of its schema."""
+
+NODE = 1
+"""The id of the only broker."""
+
+
 class Request(NamedTuple):
-    """One request: its header, and where in `frame` its body begins."""
+    """One request: its header, where in `frame` its body begins, and the address that its client reached us at."""
 
     api: Api
     version: int
@@ -111,7 +119,11 @@ class Request(NamedTuple):
     client_id: str
     frame: bytes
     body_at: int
+    address: Address
 
+
+Answer = Callable[[Request, Fields], Awaitable[Fields]]
+"""From the fields of a request to those of its response."""
 
 MALFORMED = (ValueError, struct.error, IndexError)
 """What decoding raises over bytes that are no Kafka."""
@@ -122,7 +134,7 @@ _I16 = struct.Struct(">h")
 _API_OF = {int(api): api for api in Api}
 
 
-def decode_header(frame: bytes) -> Request:
+def decode_header(frame: bytes, address: Address) -> Request:
     """Raises ProtocolViolation for an unknown API, and for an unknown version of any but ApiVersions (KIP-511)."""
     if len(frame) < _HEADER.size:
         raise ProtocolViolation(f"a frame of {len(frame)} bytes is too short for a request header")
@@ -137,13 +149,12 @@ def decode_header(frame: bytes) -> Request:
     if not low <= version <= high and api is not Api.API_VERSIONS:
         raise ProtocolViolation(f"{api.name} version {version} is not spoken here (versions {low} to {high} are)")
     client_id = frame[_HEADER.size : body_at].decode("utf-8", "replace")
-    return Request(api, version, correlation_id, client_id, frame, body_at)
+    return Request(api, version, correlation_id, client_id, frame, body_at, address)
 
 
-def encode_response(correlation_id: int, *body: bytes) -> bytes:
+def encode_response(correlation_id: int, body: bytes) -> bytes:
     """One response frame."""
-    size = sum(map(len, body))
-    return b"".join((_LENGTH_AND_CORRELATION.pack(size + 4, correlation_id), *body))
+    return _LENGTH_AND_CORRELATION.pack(len(body) + 4, correlation_id) + body
 
 
 def read_string(frame: bytes, at: int) -> tuple[str, int]:
@@ -162,15 +173,20 @@ def write_string(value: str) -> bytes:
     return _I16.pack(len(encoded)) + encoded
 
 
-def decode_body(request: Request) -> tuple[Any, ...]:
-    """The fields of a request, in the order of its schema. Raises one of MALFORMED."""
+def decode_body(request: Request) -> Fields:
+    """Raises one of MALFORMED."""
     schema = _SCHEMAS[request.api, request.version].SCHEMA
     return tuple(schema.decode(BytesIO(request.frame[request.body_at :])))
 
 
-def encode_body(request: Request, fields: Sequence[object]) -> bytes:
+def encode_body(request: Request, fields: Fields) -> bytes:
     """The body of the response to `request`."""
     return bytes(_SCHEMAS[request.api, request.version].RESPONSE_TYPE.SCHEMA.encode(fields))
+
+
+def throttled(request: Request, since: int) -> Fields:
+    """The throttle time (never any) that leads a response from version `since` on."""
+    return (0,) if request.version >= since else ()
 
 
 def api_versions_body(version: int) -> bytes:

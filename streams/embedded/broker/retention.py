@@ -13,8 +13,9 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from streams.embedded.broker.log import Log, Partition
+from streams.embedded.broker.log import Log
 from streams.embedded.broker.offsets import CommittedOffsets
+from streams.embedded.broker.partition import Partition
 from streams.embedded.broker.settings import BrokerSettings, Limits, unix_time
 from streams.embedded.broker.storage import StorageError, Transaction
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from streams.embedded.broker.connection import Address, Connection
+from streams.embedded.broker.connection import Connection
 from streams.embedded.broker.datadir import locked
 from streams.embedded.broker.fetch import fetch
 from streams.embedded.broker.groups import Coordinator
@@ -17,8 +16,8 @@ from streams.embedded.broker.log import Log
 from streams.embedded.broker.offsets import CommittedOffsets
 from streams.embedded.broker.produce import produce
 from streams.embedded.broker.protocol import (
+    Address,
     Api,
-    Request,
     api_versions_body,
     decode_body,
     decode_header,
@@ -28,9 +27,7 @@ from streams.embedded.broker.protocol import (
 from streams.embedded.broker.retention import retain
 from streams.embedded.broker.settings import BrokerError, BrokerSettings
 from streams.embedded.broker.storage import Storage
-from streams.embedded.broker.topics_api import Fields, TopicsApi
-
-logger = logging.getLogger(__name__)
+from streams.embedded.broker.topics_api import TopicsApi
 
 _DEFAULTS = BrokerSettings()
 _BACKLOG = 128
@@ -47,8 +44,8 @@ class Broker:
         self.coordinator = Coordinator(storage, settings)
         self.failed = asyncio.Event()
         self.port = 0
-        self._topics = TopicsApi(self.log, settings)
-        self._groups = GroupsApi(self.log, self.coordinator, self.offsets)
+        topics, groups = TopicsApi(self.log, settings), GroupsApi(self.log, self.coordinator, self.offsets)
+        self._answers = {**topics.answers, **groups.answers}
         self.connections: set[Connection] = set()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
@@ -63,7 +60,7 @@ class Broker:
 
     async def respond(self, frame: bytes, address: Address) -> bytes | None:
         """The response to one request. Raises ProtocolViolation or one of MALFORMED for what is no Kafka."""
-        request = decode_header(frame)
+        request = decode_header(frame, address)
         match request.api:
             case Api.PRODUCE:
                 body = await produce(self.log, request)
@@ -72,7 +69,7 @@ class Broker:
             case Api.API_VERSIONS:
                 body = api_versions_body(request.version)
             case _:
-                body = encode_body(request, await self._answer(request, decode_body(request), address))
+                body = encode_body(request, await self._answers[request.api](request, decode_body(request)))
         return None if body is None else encode_response(request.correlation_id, body)
 
     async def close_idle(self) -> None:
@@ -97,22 +94,6 @@ class Broker:
             oldest = min(self.connections, key=lambda connection: connection.heard_at)
             oldest.close(f"there are {len(self.connections)} connections, it was silent for longest")
         return Connection(self.respond, self.settings.max_frame_bytes, self.connections)
-
-    async def _answer(self, request: Request, fields: Fields, address: Address) -> Fields:
-        """The fields of the response to one of the less frequent requests."""
-        match request.api:
-            case Api.METADATA:
-                return await self._topics.metadata(request, fields, address)
-            case Api.CREATE_TOPICS:
-                return await self._topics.create(request, fields)
-            case Api.DELETE_TOPICS:
-                return await self._topics.delete(request, fields)
-            case Api.LIST_OFFSETS:
-                return await self._topics.list_offsets(request, fields)
-            case Api.INIT_PRODUCER_ID:
-                return await self._topics.init_producer_id(fields)
-            case _:
-                return await self._groups.answer(request, fields, address)
 
 
 @asynccontextmanager

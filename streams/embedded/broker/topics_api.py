@@ -7,42 +7,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from streams.embedded.broker.connection import Address
 from streams.embedded.broker.log import Log
-from streams.embedded.broker.protocol import ErrorCode, Request
+from streams.embedded.broker.protocol import NODE, Answer, Api, ErrorCode, Fields, Request, throttled
 from streams.embedded.broker.settings import BrokerSettings, limits_of
 from streams.embedded.broker.storage import StorageError
 
-Fields = tuple[Any, ...]
-
-NODE = 1
 _CLUSTER = "tocsin"
 _NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 _EARLIEST, _LATEST = -2, -1
 
 
-def throttled(request: Request, since: int) -> Fields:
-    """The throttle time (never any) that leads a response from version `since` on."""
-    return (0,) if request.version >= since else ()
-
-
 class TopicsApi:
-    """Metadata, CreateTopics, DeleteTopics, ListOffsets, InitProducerId."""
-
     def __init__(self, log: Log, settings: BrokerSettings) -> None:
         self._log = log
         self._settings = settings
+        self.answers: Mapping[Api, Answer] = {
+            Api.METADATA: self.metadata,
+            Api.CREATE_TOPICS: self.create,
+            Api.DELETE_TOPICS: self.delete,
+            Api.LIST_OFFSETS: self.list_offsets,
+            Api.INIT_PRODUCER_ID: self.init_producer_id,
+        }
 
-    async def metadata(self, request: Request, fields: Fields, address: Address) -> Fields:
-        """`address` is where the client reached us, so it is one that it can reach us at."""
+    async def metadata(self, request: Request, fields: Fields) -> Fields:
+        """The address that the client reached us at is one that it can reach us at."""
         version, names = request.version, fields[0]
         may_create = fields[1] if version >= 4 else True
         if names is None or (version == 0 and not names):
             names = list(self._log.topics)
         topics = [await self._describe(version, name or "", may_create=may_create) for name in names]
-        broker = (NODE, *address) if version == 0 else (NODE, *address, None)
+        broker = (NODE, *request.address) if version == 0 else (NODE, *request.address, None)
         cluster = (_CLUSTER,) if version >= 2 else ()
         controller = (NODE,) if version >= 1 else ()
         return (*throttled(request, 3), [broker], *cluster, *controller, topics)
@@ -82,7 +77,7 @@ class TopicsApi:
             topics.append((topic, answers))
         return (*throttled(request, 2), topics)
 
-    async def init_producer_id(self, fields: Fields) -> Fields:
+    async def init_producer_id(self, request: Request, fields: Fields) -> Fields:
         if fields[0] is not None:
             return (0, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, -1, -1)  # there are no transactions here
         try:

@@ -1,9 +1,20 @@
-"""The newest batches in memory, so that a consumer that keeps up never waits for the disk. Bounded."""
+"""Topics and partitions in memory, with the newest batches, so that a consumer that keeps up never waits for the disk.
+
+The writer thread owns what is *assigned* (`Partition.next_offset`, `Partition.producers`): it is decided inside the
+transaction and taken back with it. The event loop owns what is *visible* (`Partition.tail`, its end being the high
+watermark, and `start_offset`): it moves only after the commit is on disk. Nothing else may touch either.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streams.embedded.broker.batch import Producer
+from streams.embedded.broker.settings import Limits
 
 _COMPACT = 512
 
@@ -50,6 +61,32 @@ class Tail:
         return size
 
 
+@dataclass(slots=True, eq=False)
+class Partition:
+    """One partition. See the module for who may write which field."""
+
+    id: int
+    topic: str
+    number: int
+    start_offset: int
+    next_offset: int
+    max_message_bytes: int
+    tail: Tail
+    producers: dict[int, Producer] = field(default_factory=dict)
+    waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    deleted: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """One topic, with the limits that CreateTopics gave it."""
+
+    id: int
+    name: str
+    limits: Limits
+    partitions: list[Partition]
+
+
 class TailCache:
     """Keeps all tails together within `max_bytes`; the oldest batch of any partition goes first."""
 
@@ -65,3 +102,9 @@ class TailCache:
         self.bytes += len(data)
         while self.bytes > self._max_bytes:
             self.bytes -= self._order.popleft().drop_oldest()
+
+
+def wake(waiters: Iterable[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,110 @@
+"""The written figures: the names that others read in them, and which run may write which file.
+
+The measures are the real ones; what they would load, start and ask is made up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+import pytest
+
+from tests.bench import measures
+from tests.bench.__main__ import PARTIAL, RESULTS, compared, write
+from tests.bench.figures import Figures
+from tests.bench.load import Sent
+from tests.bench.measures import MEASURES, QUICK, Run, Size
+from tests.bench.system import FLOOR, OURS, System
+from tests.bench.usage import Usage
+
+AIMED_AT = [
+    "latency.ratio.p50",
+    "latency.ratio.p99",
+    "throughput.ratio.webhooks_per_s",
+    "storm.ratio.seconds",
+    "deadlines.ratio.p99_ms",
+]
+"""Renaming one of these breaks whoever follows our speed from run to run."""
+
+
+class Database:
+    """A connection that has one deadline."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def execute(self, *_: object) -> Self:
+        return self
+
+    async def fetchall(self) -> list[tuple[str]]:
+        return [("id",)]
+
+
+@pytest.fixture
+def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
+    """Ours takes 20 ms from webhook to page, and 200 from due to fired; the floor half of it."""
+
+    def slowness(system: System) -> int:
+        return 2 if system.kind is OURS else 1
+
+    async def run(system: System, *_: object) -> Run:
+        sent = Sent(at={"service": 1.0}, accepted_at=1.005)
+        return Run(sent, [("service", 1 + slowness(system) / 100)], Usage())
+
+    async def fired(_: object, system: System, __: object) -> list[tuple[float, float]]:
+        return [(100.0 * slowness(system), 50.0)]
+
+    async def connect(*_: object, **__: object) -> Database:
+        return Database()
+
+    async def settled(_: int) -> None: ...
+
+    @contextlib.asynccontextmanager
+    async def watched(_: int) -> AsyncIterator[Usage]:
+        yield Usage()
+
+    for name, instead in (("_run", run), ("_fired", fired), ("settled", settled), ("watched", watched)):
+        monkeypatch.setattr(measures, name, instead)
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", connect)
+    return [System(kind, "", "", 0, "") for kind in (OURS, FLOOR)]
+
+
+async def measured(systems: list[System], size: Size) -> dict[str, dict[str, Figures]]:
+    return {name: await compared(name, systems, size) for name in MEASURES}
+
+
+async def test_the_ratios_that_others_follow_have_their_names(systems: list[System], tmp_path: Path) -> None:
+    said = write(tmp_path, await measured(systems, Size()), {"machine": "two CPUs"}, Size())
+    assert said == "written to .bench/results.json"
+    written = json.loads((tmp_path / RESULTS).read_text())
+    assert list(written) == ["latency", "throughput", "storm", "deadlines", "conditions"]
+    assert {name: _at(written, name) for name in AIMED_AT} == {
+        "latency.ratio.p50": 2.0,
+        "latency.ratio.p99": 2.0,
+        "throughput.ratio.webhooks_per_s": 0.5,
+        "storm.ratio.seconds": 2.0,
+        "deadlines.ratio.p99_ms": 2.0,
+    }
+
+
+async def test_a_partial_run_leaves_the_figures_of_a_whole_one_alone(systems: list[System], tmp_path: Path) -> None:
+    whole = await measured(systems, Size())
+    write(tmp_path, whole, {}, Size())
+    before = (tmp_path / RESULTS).read_text()
+    for results, size in ((whole, QUICK), ({"storm": whole["storm"]}, Size())):
+        said = write(tmp_path, results, {"part": True}, size)
+        assert said == "written to .bench/partial.json; a partial run, so .bench/results.json stays as it is"
+        assert (tmp_path / RESULTS).read_text() == before
+        assert list(json.loads((tmp_path / PARTIAL).read_text())) == [*results, "conditions"]
+
+
+def _at(written: Mapping[str, Any], path: str) -> Any:
+    return reduce(lambda found, name: found[name], path.split("."), written)
