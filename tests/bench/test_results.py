@@ -44,13 +44,13 @@ class Database:
     async def execute(self, *_: object) -> Self:
         return self
 
-    async def fetchall(self) -> list[tuple[str]]:
-        return [("id",)]
+    async def fetchall(self) -> list[tuple[str, float]]:
+        return [("id", 10.0)]
 
 
 @pytest.fixture
 def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
-    """Ours takes 20 ms from webhook to page, and 200 from due to fired; the floor half of it."""
+    """Ours takes 20 ms from webhook to page, and 200 from due to handed on; the floor half of it."""
 
     def slowness(system: System) -> int:
         return 2 if system.kind is OURS else 1
@@ -59,8 +59,12 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
         sent = Sent(at={"service": 1.0}, accepted_at=1.005)
         return Run(sent, [("service", 1 + slowness(system) / 100)], Usage())
 
-    async def fired(_: object, system: System, __: object) -> list[tuple[float, float]]:
-        return [(100.0 * slowness(system), 50.0)]
+    @contextlib.asynccontextmanager
+    async def arrivals(brokers: str, _: str) -> AsyncIterator[Mapping[str, float]]:
+        yield {"id": 10.2 if brokers == OURS.name else 10.1}
+
+    async def fired(*_: object) -> tuple[float, ...]:
+        return (500.0,)
 
     async def connect(*_: object, **__: object) -> Database:
         return Database()
@@ -71,10 +75,12 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     async def watched(_: int) -> AsyncIterator[Usage]:
         yield Usage()
 
-    for name, instead in (("_run", run), ("_fired", fired), ("settled", settled), ("watched", watched)):
-        monkeypatch.setattr(measures, name, instead)
+    for instead in (arrivals, settled, watched):
+        monkeypatch.setattr(measures, instead.__name__, instead)
+    monkeypatch.setattr(measures, "_run", run)
+    monkeypatch.setattr(measures, "_fired", fired)
     monkeypatch.setattr(psycopg.AsyncConnection, "connect", connect)
-    return [System(kind, "", "", 0, "") for kind in (OURS, FLOOR)]
+    return [System(kind, "", "", kind.name, 0, "") for kind in (OURS, FLOOR)]
 
 
 async def measured(systems: list[System], size: Size) -> dict[str, dict[str, Figures]]:
@@ -85,7 +91,7 @@ async def test_the_ratios_that_others_follow_have_their_names(systems: list[Syst
     said = write(tmp_path, await measured(systems, Size()), {"machine": "two CPUs"}, Size())
     assert said == "written to .bench/results.json"
     written = json.loads((tmp_path / RESULTS).read_text())
-    assert list(written) == ["latency", "throughput", "storm", "deadlines", "conditions"]
+    assert list(written) == ["latency", "throughput", "storm", "deadlines", "memory", "conditions"]
     assert {name: _at(written, name) for name in AIMED_AT} == {
         "latency.ratio.p50": 2.0,
         "latency.ratio.p99": 2.0,
