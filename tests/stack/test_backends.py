@@ -1,16 +1,19 @@
-"""A broker or a database that is away: said at the start, borne in mid-run, and nothing that was accepted is lost."""
+"""A broker or a database that is away: said at the start, borne in mid-run and at a stop, and nothing that was accepted
+is lost.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from tests.stack.backends import Backend
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, encoded, new_service, webhook
-from tests.waiting import eventually
+from tests.waiting import eventually, side_by_side
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +37,7 @@ def test_while_the_broker_is_away_webhooks_are_answered_503(another: Stack) -> N
     incident = another.incident_of(service)
     eventually(lambda: another.providers.paged(incident["id"]))
     assert len(another.providers.events(incident["id"])) == 1
+    assert_stops_without(broker)
 
 
 def test_while_the_database_is_away_webhooks_are_accepted_and_paged_later(another: Stack) -> None:
@@ -53,40 +57,35 @@ def test_while_the_database_is_away_webhooks_are_accepted_and_paged_later(anothe
     incident = another.incident_of(service)
     eventually(lambda: another.providers.paged(incident["id"]))
     assert len(another.providers.events(incident["id"])) == 1
+    assert_stops_without(database)
 
 
-@pytest.mark.parametrize("name", ["broker", "database"])
-def test_a_stop_while_a_backend_is_away_ends_all_the_same(another: Stack, name: str) -> None:
-    backend = Backend(name, another)
-    backend.start()
-    if name == "broker":
-        another.kafka = backend.address()
-    else:
-        another.extra = {"TOCSIN_DATABASE_URL": backend.url()}
-    another.start()
+def assert_stops_without(backend: Backend) -> None:
+    """A stop while it is away ends all the same."""
+    stack = backend.stack
     backend.kill()
-    eventually(lambda: not another.is_ready())
-    assert another.up is not None
-    os.kill(another.up.pid, signal.SIGINT)
-    assert another.up.end(within=60) == 0
+    eventually(lambda: not stack.is_ready())
+    assert stack.up is not None
+    os.kill(stack.up.pid, signal.SIGINT)
+    assert stack.up.end(within=60) == 0
 
 
-@pytest.mark.parametrize("name", ["broker", "database"])
-def test_a_backend_that_is_away_at_the_start_is_said_and_waited_for(another: Stack, name: str) -> None:
-    backend = Backend(name, another)
-    backend.start()
-    place = backend.address()
-    if name == "broker":
-        another.kafka = place
-    else:
-        another.extra = {"TOCSIN_DATABASE_URL": backend.url()}
-    backend.kill()
-    another.launch()
-    assert another.up is not None
-    eventually(lambda: place in another.output() or another.output().count("starting it again") > 0, within=40)
-    backend.start()
-    another.wait_until_ready()
-    service = new_service("first")
-    another.deliver(webhook(service, labels=URGENT))
-    incident = another.incident_of(service)
-    eventually(lambda: another.providers.paged(incident["id"]))
+def test_a_backend_that_is_away_at_the_start_is_said_and_waited_for(others: Callable[[], Stack]) -> None:
+    def is_waited_for(backend: Backend) -> None:
+        stack, place = backend.stack, backend.address()
+        backend.start()
+        if backend.name == "broker":
+            stack.kafka = place
+        else:
+            stack.extra = {"TOCSIN_DATABASE_URL": backend.url()}
+        backend.kill()
+        stack.launch()
+        eventually(lambda: place in stack.output() or stack.output().count("starting it again") > 0, within=40)
+        backend.start()
+        stack.wait_until_ready()
+        service = new_service("first")
+        stack.deliver(webhook(service, labels=URGENT))
+        incident = stack.incident_of(service)
+        eventually(lambda: stack.providers.paged(incident["id"]))
+
+    side_by_side(is_waited_for, [Backend(name, others()) for name in ("broker", "database")])
