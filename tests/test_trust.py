@@ -1,5 +1,5 @@
-"""TOCSIN_CA_FILE holds for every outgoing TLS client: each, built as its process builds it, speaks with a peer that this
-file alone vouches for.
+"""TOCSIN_CA_FILE holds for every outgoing TLS client: each, built as its process builds it, speaks with a peer that only
+the file vouches for.
 """
 
 from __future__ import annotations
