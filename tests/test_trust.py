@@ -1,5 +1,5 @@
-"""TOCSIN_CA_FILE holds for every outgoing TLS client: each, built as its process builds it, speaks with a peer that only
-the file vouches for.
+"""TOCSIN_CA_FILE holds for every outgoing TLS client: each, as its process builds it, reaches a peer that only the file
+vouches for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from streams.clock import utc_now
 from streams.process import worker
 from streams.providers import reach
 from streams.settings import PolicyInForce, Settings
+from streams.web.slack import PATH as PRESSES
 from tests.notifiers.facts import delivery
 from tests.notifiers.mailbox import PASSWORD, USER, Mailbox
 from tests.notifiers.peer import API_TOKEN, HOOK_SECRET, KEY, TICKET_TOKEN, TOKEN, Peer
@@ -34,7 +35,6 @@ from tests.streams.brokers import embedded_broker
 from tests.streams.test_calendars import PEOPLE, ical
 from tests.web.conftest import SLACK_SECRET, client_of
 from tests.web.test_real import agents_at_work, web_process
-from tests.web.test_slack import PATH as PRESSES
 from tests.web.test_slack import headers, press
 from tests.web.world import webhook
 
