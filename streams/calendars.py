@@ -26,6 +26,7 @@ from streams.clock import Clock
 from streams.places import Failed, private_folder
 from streams.settings import Settings, calendar_places
 from streams.trust import trusted
+from streams.values import is_loopback
 
 LARGEST: Final = 5 * 1024 * 1024
 """Bytes. Ten years of daily shifts, each an event of its own, are a third of it."""
@@ -90,10 +91,13 @@ class CalendarUrl:
             raise Unfetched("its server answered with something that is not UTF-8 text") from None
 
     async def _read(self) -> str:
-        body = bytearray()
+        body, url = bytearray(), httpx.URL(self.url.replace("webcal://", "https://", 1))
+        proxied = not is_loopback(url.host)
         async with (
-            httpx.AsyncClient(verify=self.tls or True, timeout=WITHIN, follow_redirects=True) as client,
-            client.stream("GET", self.url.replace("webcal://", "https://", 1)) as answer,
+            httpx.AsyncClient(
+                verify=self.tls or True, trust_env=proxied, timeout=WITHIN, follow_redirects=True
+            ) as client,
+            client.stream("GET", url) as answer,
         ):
             if answer.status_code != 200:
                 raise Unfetched(f"its server answered {answer.status_code}")

@@ -23,6 +23,7 @@ from models.webhook_record import Stamp, webhook_record
 from streams import topics
 from streams.clock import Clock
 from streams.loops import nap
+from streams.values import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ def watchdog(url: str, tls: ssl.SSLContext | None) -> Callable[[], Awaitable[Non
 
     async def call() -> None:
         try:
-            async with httpx.AsyncClient(verify=tls or True, timeout=10) as client:
+            proxied = not is_loopback(httpx.URL(url).host)
+            async with httpx.AsyncClient(verify=tls or True, trust_env=proxied, timeout=10) as client:
                 answer = await client.get(url)
         except httpx.HTTPError as error:
             raise PathBroken(f"the watchdog at TOCSIN_HEARTBEAT_URL does not answer: {type(error).__name__}") from None

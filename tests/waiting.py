@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -19,6 +20,13 @@ def eventually(condition: Callable[[], T | Literal[False] | None], within: float
         assert time.monotonic() < deadline, f"not within {within:g} s"
         time.sleep(0.01)
     return value
+
+
+def side_by_side(story: Callable[[T], object], cases: Iterable[T]) -> None:
+    """Tells a story of every case at once, where most of it is waiting; raises the first that fails, in their order."""
+    with ThreadPoolExecutor() as pool:
+        for told in [pool.submit(story, case) for case in cases]:
+            told.result()
 
 
 def has_ended(pid: int) -> bool:

@@ -104,8 +104,9 @@ def _address(folder: Path, up: subprocess.Popen[bytes]) -> str:
     return str(_until(found, "web and worker are up", START_WITHIN))
 
 
-def _until(look: Callable[[], Any], what: str, within: float = STEP_WITHIN) -> Any:
-    """What `look` finds, once it finds something. Raises StepFailed."""
+def _until(look: Callable[[], Any], what: str, within: float | None = None) -> Any:
+    """What `look` finds, once it finds something: within STEP_WITHIN if not told otherwise. Raises StepFailed."""
+    within = STEP_WITHIN if within is None else within
     end = time.monotonic() + within
     while not (found := look()):
         if time.monotonic() > end:
@@ -132,7 +133,7 @@ class _Story:
     def __post_init__(self) -> None:
         token = self.settings.api_token
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False)
         self.began = time.monotonic()
 
     def tell(self) -> None:

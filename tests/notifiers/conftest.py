@@ -1,10 +1,7 @@
 """A peer on loopback for every test, and the notifiers that speak with it."""
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -54,18 +51,6 @@ async def tickets(peer: Peer) -> AsyncIterator[TicketNotifier]:
     notifier = TicketNotifier(f"{peer.url}/tickets", TICKET_TOKEN, timeout=timedelta(seconds=0.3))
     yield notifier
     await notifier.close()
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Of 127.0.0.1, signed by itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    own, key = tmp_path / "own.pem", tmp_path / "key.pem"
-    options = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([openssl, *options.split(), "-keyout", key, "-out", own], check=True, capture_output=True)
-    return own, key
 
 
 @pytest.fixture

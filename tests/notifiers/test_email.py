@@ -200,12 +200,10 @@ async def test_a_server_elsewhere_must_offer_tls(mailbox: Mailbox, monkeypatch: 
 
 
 async def test_starttls_with_a_certificate_that_is_trusted_and_one_that_is_not(
-    monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
+    monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path], offered: ssl.SSLContext
 ) -> None:
     monkeypatch.setattr("notifiers.email._LOOPBACK", frozenset())
-    own, key = certificate
-    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    offered.load_cert_chain(own, key)
+    own, _ = certificate
     async with Mailbox(offers_tls=offered, wants_password=True) as mailbox:
         url = f"smtp://{USER}:{PASSWORD}@127.0.0.1:{mailbox.port}"
         stranger = await mailer(mailbox, url=url, timeout=timedelta(seconds=2)).send(mail(), {}, read_back=False)

@@ -116,10 +116,10 @@ def test_plain_http_is_for_loopback_only() -> None:
         PagerDutyNotifier({"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}, events_url="http://events.example.com")
 
 
-async def test_a_certificate_that_is_trusted_and_one_that_is_not(certificate: tuple[Path, Path]) -> None:
-    own, key = certificate
-    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    offered.load_cert_chain(own, key)
+async def test_a_certificate_that_is_trusted_and_one_that_is_not(
+    certificate: tuple[Path, Path], offered: ssl.SSLContext
+) -> None:
+    own, _ = certificate
     peer = Peer()
     runner = await peer.start(offered)
     keys = {"TOCSIN_PAGERDUTY_ROUTING_KEY": KEY}

@@ -44,6 +44,13 @@ def chromium_binary() -> str:
     return binary
 
 
+def openssl_binary() -> str:
+    binary = shutil.which("openssl")
+    if binary is None:
+        missing("openssl", "apt-get install openssl")
+    return binary
+
+
 def kafka_jars() -> Path:
     jars = Path(os.environ.get("TOCSIN_KAFKA_JARS") or ROOT / ".cache" / "kafka")
     if not any(jars.glob("kafka_2.13-*.jar")):

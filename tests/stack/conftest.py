@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -65,13 +66,26 @@ def stack(running: Running) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def another(tmp_path: Path) -> Iterator[Stack]:
-    """A Tocsin of this test's own, not started yet."""
-    with providers() as peer:
-        stack = Stack(tmp_path / "another", peer)
-        yield stack
-        stack.stop()
-    assert_calm(stack.output())
+def others(tmp_path: Path) -> Iterator[Callable[[], Stack]]:
+    """Makes Tocsins of this test's own, not started yet."""
+    made: list[Stack] = []
+    with ExitStack() as peers:
+
+        def make() -> Stack:
+            made.append(Stack(tmp_path / f"another-{len(made)}", peers.enter_context(providers())))
+            return made[-1]
+
+        yield make
+        for stack in made:
+            stack.stop()
+    for stack in made:
+        assert_calm(stack.output())
+
+
+@pytest.fixture
+def another(others: Callable[[], Stack]) -> Stack:
+    """One of them."""
+    return others()
 
 
 def assert_calm(output: str) -> None:

@@ -90,7 +90,8 @@ class Stack:
         (self.folder / "policy.yaml").write_text(story_policy())
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=15)
+        headers = {"Authorization": f"Bearer {API_TOKEN}"}
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=15, trust_env=False)
 
     @property
     def data_dir(self) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from tests.stack.backends import Backend
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, encoded, new_service, webhook
-from tests.waiting import eventually
+from tests.waiting import eventually, side_by_side
 
 pytestmark = pytest.mark.slow
 
@@ -55,38 +56,40 @@ def test_while_the_database_is_away_webhooks_are_accepted_and_paged_later(anothe
     assert len(another.providers.events(incident["id"])) == 1
 
 
-@pytest.mark.parametrize("name", ["broker", "database"])
-def test_a_stop_while_a_backend_is_away_ends_all_the_same(another: Stack, name: str) -> None:
-    backend = Backend(name, another)
-    backend.start()
-    if name == "broker":
-        another.kafka = backend.address()
-    else:
-        another.extra = {"TOCSIN_DATABASE_URL": backend.url()}
-    another.start()
-    backend.kill()
-    eventually(lambda: not another.is_ready())
-    assert another.up is not None
-    os.kill(another.up.pid, signal.SIGINT)
-    assert another.up.end(within=60) == 0
+@pytest.fixture
+def backends(others: Callable[[], Stack]) -> tuple[Backend, Backend]:
+    """A broker and a database that are up, each with a stack of its own that is told to use it."""
+    broker, database = Backend("broker", others()), Backend("database", others())
+    side_by_side(Backend.start, (broker, database))
+    broker.stack.kafka = broker.address()
+    database.stack.extra = {"TOCSIN_DATABASE_URL": database.url()}
+    return broker, database
 
 
-@pytest.mark.parametrize("name", ["broker", "database"])
-def test_a_backend_that_is_away_at_the_start_is_said_and_waited_for(another: Stack, name: str) -> None:
-    backend = Backend(name, another)
-    backend.start()
-    place = backend.address()
-    if name == "broker":
-        another.kafka = place
-    else:
-        another.extra = {"TOCSIN_DATABASE_URL": backend.url()}
-    backend.kill()
-    another.launch()
-    assert another.up is not None
-    eventually(lambda: place in another.output() or another.output().count("starting it again") > 0, within=40)
-    backend.start()
-    another.wait_until_ready()
-    service = new_service("first")
-    another.deliver(webhook(service, labels=URGENT))
-    incident = another.incident_of(service)
-    eventually(lambda: another.providers.paged(incident["id"]))
+def test_a_stop_while_a_backend_is_away_ends_all_the_same(backends: tuple[Backend, Backend]) -> None:
+    def ends(backend: Backend) -> None:
+        stack = backend.stack
+        stack.start()
+        backend.kill()
+        eventually(lambda: not stack.is_ready())
+        assert stack.up is not None
+        os.kill(stack.up.pid, signal.SIGINT)
+        assert stack.up.end(within=60) == 0
+
+    side_by_side(ends, backends)
+
+
+def test_a_backend_that_is_away_at_the_start_is_said_and_waited_for(backends: tuple[Backend, Backend]) -> None:
+    def is_waited_for(backend: Backend) -> None:
+        stack, place = backend.stack, backend.address()
+        backend.kill()
+        stack.launch()
+        eventually(lambda: place in stack.output() or stack.output().count("starting it again") > 0, within=40)
+        backend.start()
+        stack.wait_until_ready()
+        service = new_service("first")
+        stack.deliver(webhook(service, labels=URGENT))
+        incident = stack.incident_of(service)
+        eventually(lambda: stack.providers.paged(incident["id"]))
+
+    side_by_side(is_waited_for, backends)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from tests.stack.providers import ROUTING_KEYS
-from tests.stack.stack import PAGERDUTY_SECRET, Stack
-from tests.stack.webhooks import acknowledged_in_pagerduty, new_service, webhook
+from tests.stack.stack import Stack
+from tests.stack.webhooks import new_service, webhook
 from tests.waiting import eventually
 
 PRIMARY, SECONDARY = ROUTING_KEYS["primary"], ROUTING_KEYS["secondary"]
@@ -39,24 +37,6 @@ def test_an_alert_pages_escalates_is_acknowledged_and_resolves(stack: Stack) -> 
     assert all(one["name"].startswith("postmortem") for one in armed)
     eventually(lambda: any(number in text for text in pagerduty.incident_messages(number)))
     assert pagerduty.doubled() == []
-
-
-def test_an_acknowledgement_in_pagerduty_stops_the_escalation(stack: Stack) -> None:
-    service = new_service("search")
-    stack.deliver(webhook(service))
-    incident = stack.incident_of(service)
-    eventually(lambda: stack.providers.paged(incident["id"]))
-
-    webhook_id, body = str(uuid4()), acknowledged_in_pagerduty(f"{incident['id']}/1")
-    assert stack.send_pagerduty(body, "wrong secret", webhook_id) == 401
-    assert stack.send_pagerduty(body, PAGERDUTY_SECRET, webhook_id) == 200
-    assert stack.send_pagerduty(body, PAGERDUTY_SECRET, webhook_id) == 200
-
-    acknowledged = eventually(lambda: (now := stack.incident(incident["number"]))["acknowledged_by"] and now)
-    assert acknowledged["acknowledged_by"] == "Sam Field"
-    clocks = stack.get(f"/api/v1/incidents/{incident['number']}/deadlines")
-    assert not [one for one in clocks if one["status"] == "pending" and "ack" in one["name"]]
-    assert stack.timeline(incident["number"]).count("acknowledged") == 1
 
 
 def status_page(stack: Stack, incident_id: str) -> str | None:

@@ -7,16 +7,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streams.endpoints import find
+from tests.peers.found import missing
 from tests.stack.stack import Stack
 from tests.stack.webhooks import URGENT, encoded, new_service, story_policy, webhook
-from tests.waiting import eventually
+from tests.waiting import eventually, side_by_side
 
 as_root = pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="run as root on Linux to enable")
 
@@ -117,33 +118,35 @@ def test_a_process_by_itself_without_broker_or_database(another: Stack, command:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("variable", "nowhere"),
-    [("TOCSIN_KAFKA", "127.0.0.1:1"), ("TOCSIN_DATABASE_URL", "postgresql://tocsin@127.0.0.1:1/tocsin")],
-)
-def test_a_broker_or_database_that_does_not_answer(another: Stack, variable: str, nowhere: str) -> None:
+def test_a_broker_or_database_that_does_not_answer(others: Callable[[], Stack]) -> None:
     """`up` starts the other one, tries for a while, and gives up with the variable's name."""
-    another.extra = {variable: nowhere}
-    code, lines = ends_with(another)
-    assert code == 1
-    assert "gave up: migrate ended" in lines[-1]
-    said = [line for line in lines if line.startswith("migrate") and "INFO" not in line]
-    assert said
-    assert all(variable in line and "127.0.0.1:1" in line for line in said), said
+
+    def tries_and_gives_up(stack: Stack) -> None:
+        [variable] = stack.extra
+        code, lines = ends_with(stack)
+        assert code == 1
+        assert "gave up: migrate ended" in lines[-1]
+        said = [line for line in lines if line.startswith("migrate") and "INFO" not in line]
+        assert said
+        assert all(variable in line and "127.0.0.1:1" in line for line in said), said
+
+    without_broker, without_database = others(), others()
+    without_broker.extra = {"TOCSIN_KAFKA": "127.0.0.1:1"}
+    without_database.extra = {"TOCSIN_DATABASE_URL": "postgresql://tocsin@127.0.0.1:1/tocsin"}
+    side_by_side(tries_and_gives_up, (without_broker, without_database))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "none", str(disk)], capture_output=True)
-    if made.returncode != 0:
-        pytest.skip("may not mount a small file system here; run as root outside a container to enable")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        missing("disk", "run as root where a small file system may be mounted")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-@as_root
 @pytest.mark.slow
 def test_a_disk_that_fills_up_loses_nothing_that_was_accepted(small_disk: Path, another: Stack) -> None:
     another.extra = {"TOCSIN_DATA_DIR": str(small_disk / "data")}

@@ -17,7 +17,7 @@ from streams import topics
 from streams.clock import utc_now
 from streams.settings import Settings
 from streams.values import Bind
-from tests.web.conftest import served
+from tests.web.conftest import client_of, served
 from tests.web.world import World, webhook
 
 Client = httpx.AsyncClient
@@ -223,7 +223,7 @@ async def test_without_the_token_nothing_is_told(anybody: Client, api: Client) -
 
 async def test_without_a_token_a_page_on_the_web_cannot_reach_the_loopback_port() -> None:
     world = World(Settings(web_bind=Bind("127.0.0.1", 0)))
-    async with served(world) as address, Client(base_url=address) as client:
+    async with served(world) as address, client_of(address) as client:
         assert (await client.get("/api/v1/incidents")).status_code == 200
         asked = {"title": "Down", "severity": "SEV1"}
         crossed = await client.post("/api/v1/incidents", json=asked, headers={"Sec-Fetch-Site": "cross-site"})

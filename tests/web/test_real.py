@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ from streams.producer import Producer
 from streams.settings import Settings, policy_in_force
 from streams.values import Bind
 from tests.streams.brokers import embedded_broker
-from tests.web.conftest import API_TOKEN, PAGERDUTY_SECRETS, SENDERS
+from tests.web.conftest import API_TOKEN, PAGERDUTY_SECRETS, SENDERS, client_of
 from tests.web.test_api import declared
 from tests.web.test_pagerduty import event, told
 from tests.web.world import webhook
@@ -48,7 +49,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 @contextlib.asynccontextmanager
-async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
+async def web_process(brokers: str, database_url: str, **more: Any) -> AsyncIterator[str]:
     settings = Settings(
         web_bind=Bind("127.0.0.1", 0),
         webhook_tokens={"prod": SecretStr(SENDERS["prod"])},
@@ -56,6 +57,7 @@ async def web_process(brokers: str, database_url: str) -> AsyncIterator[str]:
         pagerduty_webhook_secret=tuple(map(SecretStr, PAGERDUTY_SECRETS)),
         kafka=brokers,
         database_url=SecretStr(database_url),
+        **more,
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
@@ -113,14 +115,10 @@ async def _publish_pages(store: Store) -> None:
 @contextlib.asynccontextmanager
 async def clients(address: str) -> AsyncIterator[tuple[Client, Client, Client]]:
     """Alertmanager, a person with the API's token, and anybody."""
-
-    def bearer(token: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {token}"}
-
     async with (
-        Client(base_url=address, headers=bearer(SENDERS["prod"]), timeout=20) as alertmanager,
-        Client(base_url=address, headers=bearer(API_TOKEN), timeout=20) as person,
-        Client(base_url=address, timeout=20) as anybody,
+        client_of(address, SENDERS["prod"], timeout=20) as alertmanager,
+        client_of(address, API_TOKEN, timeout=20) as person,
+        client_of(address, timeout=20) as anybody,
     ):
         yield alertmanager, person, anybody
 

@@ -22,7 +22,7 @@ from streams.settings import Settings
 from streams.values import Bind
 from streams.web import publishing, receiver
 from streams.web.app import build
-from tests.web.conftest import SENDERS, served
+from tests.web.conftest import SENDERS, client_of, served
 from tests.web.world import World, webhook
 
 PATH = receiver.PATH
@@ -93,7 +93,7 @@ async def test_a_crowd_of_refusals_is_logged_once(anybody: httpx.AsyncClient, ca
 
 async def test_without_tokens_this_machine_is_the_sender_alertmanager() -> None:
     world = World(Settings(web_bind=Bind("127.0.0.1", 0)))
-    async with served(world) as address, httpx.AsyncClient(base_url=address) as client:
+    async with served(world) as address, client_of(address) as client:
         assert (await client.post(PATH, json=webhook())).status_code == 202
         assert world.records(topics.WEBHOOKS)[0].headers["sender"] == b"alertmanager"
         for headers in (

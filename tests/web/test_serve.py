@@ -14,7 +14,7 @@ from streams.settings import Settings, SettingsError
 from streams.values import Bind
 from streams.web import protocol
 from streams.web.serve import serve_web
-from tests.web.conftest import served
+from tests.web.conftest import client_of, served
 from tests.web.world import World, webhook
 
 
@@ -59,7 +59,7 @@ async def test_a_webhook_in_flight_is_finished_before_the_end() -> None:
         await release.wait()
 
     world.broken = slow
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(trust_env=False) as client:
         async with served(world) as address:
             post = asyncio.create_task(client.post(f"{address}/webhooks/alertmanager", json=webhook()))
             await asyncio.wait_for(arrived.wait(), 5)
@@ -84,7 +84,7 @@ async def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.Monk
     monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.3)
     async with served(World(Settings(web_bind=Bind("127.0.0.1", 0)))) as url, asyncio.timeout(10):
         port = httpx.URL(url).port
-        async with httpx.AsyncClient(base_url=url) as patient:
+        async with client_of(url) as patient:
             assert (await patient.get("/health/live")).is_success
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /health/li")

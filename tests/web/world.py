@@ -155,6 +155,7 @@ def _row(sent: Sent) -> DeliveryRow:
         status=sent.status,
         attempts=sent.attempts,
         created_at=sent.created_at or utc_now(),
+        detail=sent.detail,
         level=page.level if page else None,
         test=bool(page and page.test),
     )
