@@ -18,7 +18,7 @@ Internals relied on, each checked by tests/streams/test_faust_internals.py becau
     on_partitions_assigned, commit, perform_seek, callback, scheduler, flow_active, suspend_flow,
     consumer_stopped_errors
   AIOKafkaConsumerThread: on_start, _fetch_records, seek_to_committed, call_thread, _ensure_consumer, on_crash,
-    _start_thread
+    _start_thread, thread_loop, Worker
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import uvloop
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
+from mode.threads import WorkerThread
 
 from streams.ledger import Ledger
 
@@ -48,9 +49,18 @@ HAND_OVER_WITHIN: Final = 2.0
 LONGEST_PAUSE: Final = 2.0
 
 
+class _Abandonable(WorkerThread):
+    """While no broker answers, leaving the group takes minutes. The end of the process waits for nobody here."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.daemon = True
+
+
 class GuardedConsumerThread(driver.AIOKafkaConsumerThread):
     """Moves the fetch position and the ledger in one step: between the two there is no await."""
 
+    Worker = _Abandonable
     consumer: GuardedConsumer
 
     async def on_start(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -35,7 +35,7 @@ from streams.calendars import calendars_at
 from streams.clock import utc_now
 from streams.consume import Consumption, attach
 from streams.duties import Duties, Worker
-from streams.group import faust_app, run_app
+from streams.group import FINISH_WITHIN, faust_app, run_app
 from streams.loops import TRANSIENT, nap, repeat
 from streams.policies import Policies
 from streams.pressure import Pressure
@@ -82,11 +82,19 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
             loops.append(tasks.create_task(repeat("calendars", follow, self.stop)))
             notes = handoffs.HandoffPorts(worker.store.handoffs, policies, worker.waker.wake)
             loops.append(tasks.create_task(repeat("handoffs", partial(_tell_handoffs, notes, self.stop), self.stop)))
+            tasks.create_task(_ended(loops, self.stop))
             await run_app(app, self.stop)
             self.stop.set()
-            await asyncio.gather(*loops)
         for courier in worker.couriers.values():
             await courier.drain()
+
+
+async def _ended(loops: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Cuts off what waits in vain, for a broker that is away: the next worker does it again."""
+    await stop.wait()
+    await asyncio.wait(loops, timeout=FINISH_WITHIN)
+    for loop in loops:
+        loop.cancel()
 
 
 async def _tell_handoffs(ports: handoffs.HandoffPorts, stop: asyncio.Event) -> None:

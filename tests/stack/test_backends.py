@@ -70,11 +70,16 @@ def test_a_stop_while_a_backend_is_away_ends_all_the_same(backends: tuple[Backen
     def ends(backend: Backend) -> None:
         stack = backend.stack
         stack.start()
-        backend.kill()
+        service = new_service("paged")
+        stack.deliver(webhook(service, labels=URGENT))
+        incident = stack.incident_of(service)
+        eventually(lambda: stack.providers.paged(incident["id"]))
+        backend.kill()  # with receipts and a feed still to be published
         eventually(lambda: not stack.is_ready())
         assert stack.up is not None
         os.kill(stack.up.pid, signal.SIGINT)
         assert stack.up.end(within=60) == 0
+        assert "cut off" not in stack.output()
 
     side_by_side(ends, backends)
 
