@@ -34,8 +34,6 @@ TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
 SPARED = 4
 """How many attempts at once a courier makes that is spared for something more urgent: few, so that none starves."""
-REPORTS = 200
-"""How many pages one pass reports."""
 LATE_AFTER = timedelta(seconds=30)
 """A page that has not got through by then is told by a second way. POLICY 13, 32."""
 
@@ -86,9 +84,7 @@ class Outbox(Protocol):
         ...
 
     async def reports(self, limit: int, late_after: timedelta) -> Sequence[Report]:
-        """Pages delivered or refused that were not reported yet, and those that are late and not reported as such; what
-        was delivered comes last.
-        """
+        """Pages delivered or refused that were not reported yet, and those that are late and not reported as such."""
         ...
 
     async def reported(self, reports: Sequence[Report]) -> None:
@@ -245,11 +241,9 @@ def _or_given_up(claimed: Claimed, outcome: Outcome) -> Outcome:
     return final
 
 
-async def report(outbox: Outbox, publish: Publish, signals_topic: str, most: int = REPORTS) -> int:
-    """Publishes how up to `most` pages fared, as signals, bad news first; how many there were. A repetition is absorbed
-    by the inbox.
-    """
-    reports = [found for found in await outbox.reports(most, LATE_AFTER) if found.delivery.page is not None]
+async def report(outbox: Outbox, publish: Publish, signals_topic: str) -> int:
+    """Publishes how pages fared, as signals; how many there were. A repetition is absorbed by the inbox."""
+    reports = [found for found in await outbox.reports(200, LATE_AFTER) if found.delivery.page is not None]
     if reports:
         await publish([_reported(found, signals_topic) for found in reports])
         await outbox.reported(reports)

@@ -43,9 +43,7 @@ TELL_EVERY: Final = 0.25
 REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 SPARED_FOR: Final = 1.0
-"""Seconds between two passes of what can wait, while somebody waits to be woken."""
-REPORTS_SPARED: Final = 20
-"""How many receipts one pass tells then, bad news first: they are as true later."""
+"""Seconds between two passes of it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,7 @@ class Duties:
     async def _report_pages(self) -> None:
         told = self.worker.couriers[Provider.PAGERDUTY].told
         told.clear()
-        most = REPORTS_SPARED if self.worker.pressure.is_high() else delivery.REPORTS
-        if not await delivery.report(self.worker.store.outbox, self.worker.producer.publish, topics.SIGNALS, most):
+        if not await delivery.report(self.worker.store.outbox, self.worker.producer.publish, topics.SIGNALS):
             await nap(told, REPORT_EVERY)
         await nap(self.stop, SPARED_FOR if self.worker.pressure.is_high() else REPORT_TOGETHER)
 

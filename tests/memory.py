@@ -229,7 +229,7 @@ class MemoryStore:
             outcome = {"delivered": "delivered", "refused": "refused"}.get(sent.status, "delayed" if late else "")
             if outcome and outcome not in sent.told:
                 found.append(Report(sent.delivery, outcome, sent.detail, self.now()))
-        return sorted(found, key=lambda one: one.outcome == "delivered")[:limit]
+        return found[:limit]
 
     async def reported(self, reports: Sequence[Any]) -> None:
         told = {(report.delivery.id, report.outcome) for report in reports}

@@ -93,7 +93,7 @@ SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE
 FROM delivery
 WHERE kind = 'page' AND reported_at IS NULL AND status <> 'cancelled' AND incident_id IS NOT NULL
   AND (status IN ('delivered', 'refused') OR (late_reported_at IS NULL AND created_at <= statement_timestamp() - %s))
-ORDER BY status = 'delivered', created_at LIMIT %s
+ORDER BY created_at LIMIT %s
 """
 _REPORTED = """
 UPDATE delivery d SET
@@ -187,8 +187,8 @@ class Outbox:
             await connection.execute(*enqueued(delivery))
 
     async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
-        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; what
-        was delivered comes last, else the oldest first.
+        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; oldest
+        first.
         """
         async with self._database.connection() as connection:
             cursor = await connection.execute(_REPORTS, (late_after, limit))
