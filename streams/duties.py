@@ -43,7 +43,7 @@ TELL_EVERY: Final = 0.25
 REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 SPARED_FOR: Final = 1.0
-"""Seconds between two passes of it then."""
+"""Seconds between two passes of what can wait, while somebody waits to be woken."""
 
 
 @dataclass(frozen=True, slots=True)

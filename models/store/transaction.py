@@ -2,7 +2,7 @@
 
     begin    locks the states of the signals' keys in order; what it finds in the inbox is not fresh
     numbers  incident numbers of today
-    save     notes the fresh ones in the inbox and writes what followed; without a fence, the commit waits for it all
+    save     notes the fresh ones in the inbox and writes what followed; without a fence, leaving waits for it all
 
 Locks are taken in one order by everybody: states by key, the number's counter, inbox by signal id, then outbox and
 ledger, whose rows others hold only for a moment. A worker that lost its partition while it was away meets a lock, a

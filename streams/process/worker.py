@@ -90,7 +90,7 @@ async def main(settings: Settings, self: Supervised, _: int) -> None:
 
 
 async def _ended(loops: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> None:
-    """Cuts off what waits in vain, for a broker that is away: the next worker does it again."""
+    """Cuts off what waits in vain, for a broker that is away: it is done again, leased or not, by the next worker."""
     await stop.wait()
     await asyncio.wait(loops, timeout=FINISH_WITHIN)
     for loop in loops:
