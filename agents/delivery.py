@@ -182,7 +182,9 @@ class Courier:
         allowed = self.breaker.allowance(self.now(), free)
         taken = await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
         self._has_more = len(taken) == allowed
-        self._look_at = asyncio.get_running_loop().time() + SWEEP_EVERY.total_seconds()
+        now = asyncio.get_running_loop().time()
+        if self._look_at <= now:  # else a knock came before it, and what is due then is due then
+            self._look_at = now + SWEEP_EVERY.total_seconds()
         return taken
 
     async def _attempt(self, claimed: Claimed) -> Outcome:

@@ -308,6 +308,21 @@ async def test_a_courier_that_is_spared_goes_on_with_few_at_once() -> None:
     assert pages[-1].status == "delivered"
 
 
+async def test_a_retry_that_is_near_is_not_forgotten_over_a_knock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "SWEEP_EVERY", timedelta(hours=1))
+    monkeypatch.setattr(retries, "backoff", lambda *_: timedelta(milliseconds=100))
+    desk = Desk()
+    page = desk.page()
+    desk.notifier.answers = [RetryLater("no answer")]
+    await desk.courier.work()
+    await desk.brief_round()
+    async with asyncio.timeout(5):
+        await desk.courier.work()  # knocked at, and finds nothing that is due
+        desk.now += timedelta(seconds=1)
+        while page.status != "delivered":
+            await desk.courier.work()
+
+
 async def test_rounds_of_messages_keep_a_distance() -> None:
     desk = Desk()
     desk.courier.round_every = timedelta(milliseconds=20)
