@@ -36,15 +36,12 @@ class Kind:
     """So many acknowledgement clocks, all due at one instant two seconds from now; their ids, and that instant."""
     due_topic: str
     """Where what came due is handed on, to whoever decides what that means; JSON with the deadline's id."""
-    ended: str
-    """What has happened to a deadline when its row says that it has fired: it was `decided`, or only `marked`."""
-    ended_late: str
-    """Of those with the given ids that fired: milliseconds until that was durable."""
 
 
-_ENDED_LATE = """
+ENDED_LATE = """
     SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - due_at) * 1000
     FROM deadline WHERE id = ANY(%s) AND status = 'fired'"""
+"""Of those with the given ids that fired: milliseconds until that was durable."""
 OURS = Kind(
     name="ours",
     command=("-m", "streams.cli", "up"),
@@ -58,8 +55,6 @@ OURS = Kind(
             SELECT id FROM deadline WHERE name = 'acknowledge' AND status = 'pending' LIMIT %s
         ) RETURNING id, extract(epoch FROM due_at)""",
     due_topic=topics.SIGNALS,
-    ended="decided",
-    ended_late=_ENDED_LATE,
 )
 FLOOR = Kind(
     name="floor",
@@ -73,8 +68,6 @@ FLOOR = Kind(
             SELECT id FROM deadline WHERE name = 'acknowledge' AND status = 'pending' LIMIT %s
         ) RETURNING id, extract(epoch FROM due_at)""",
     due_topic=DEADLINES,
-    ended="marked",
-    ended_late=_ENDED_LATE,
 )
 
 
