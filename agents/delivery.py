@@ -34,6 +34,8 @@ TOGETHER_WITHIN = timedelta(milliseconds=25)
 """How long an outcome waits for those of other attempts under way: one transaction writes them all."""
 SPARED = 4
 """How many attempts at once a courier makes that is spared for something more urgent: few, so that none starves."""
+REPORTS = 200
+"""How many pages one pass reports at most."""
 LATE_AFTER = timedelta(seconds=30)
 """A page that has not got through by then is told by a second way. POLICY 13, 32."""
 
@@ -83,8 +85,10 @@ class Outbox(Protocol):
         """Writes outcomes; a RetryLater comes due again after the given time. True when a lane among them goes on."""
         ...
 
-    async def reports(self, limit: int, late_after: timedelta) -> Sequence[Report]:
-        """Pages delivered or refused that were not reported yet, and those that are late and not reported as such."""
+    async def reports(self, limit: int, late_after: timedelta, patience: timedelta) -> Sequence[Report]:
+        """Pages not reported yet: first those refused, and those late and not reported as such; then those that were
+        delivered at least `patience` ago.
+        """
         ...
 
     async def reported(self, reports: Sequence[Report]) -> None:
@@ -243,9 +247,11 @@ def _or_given_up(claimed: Claimed, outcome: Outcome) -> Outcome:
     return final
 
 
-async def report(outbox: Outbox, publish: Publish, signals_topic: str) -> int:
-    """Publishes how pages fared, as signals; how many there were. A repetition is absorbed by the inbox."""
-    reports = [found for found in await outbox.reports(200, LATE_AFTER) if found.delivery.page is not None]
+async def report(outbox: Outbox, publish: Publish, signals_topic: str, patience: timedelta = timedelta(0)) -> int:
+    """Publishes how up to REPORTS pages fared, as signals, bad news first; how many there were. Good news may wait for
+    `patience`. A repetition is absorbed by the inbox.
+    """
+    reports = [found for found in await outbox.reports(REPORTS, LATE_AFTER, patience) if found.delivery.page is not None]
     if reports:
         await publish([_reported(found, signals_topic) for found in reports])
         await outbox.reported(reports)

@@ -113,6 +113,10 @@ class KnownAlerts:
         """`group` holds alerts that it does not list, or no longer."""
         return replace(self, unlisted=self.unlisted | {group} if unlisted else self.unlisted - {group})
 
+    def closed(self) -> KnownAlerts:
+        """No group is waited for to list what it holds."""
+        return replace(self, unlisted=frozenset())
+
 
 def _bounded(known: KnownAlerts) -> KnownAlerts:
     resolved = sorted(state.told_at for state in known.states.values() if not state.firing)

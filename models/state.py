@@ -73,9 +73,11 @@ class CorruptLogError(AssertionError):
     """The log holds an event that cannot follow from the ones before it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Incident:
-    """One generation of an incident. `seq` counts its events; `step` is the place in the escalation chain."""
+    """One generation of an incident. `seq` counts its events; `step` is the place in the escalation chain. No slots:
+    see models.copies.
+    """
 
     id: uuid.UUID
     key: str
@@ -355,7 +357,7 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         coordination=incident.coordination.resolved(),
         flaps=incident.flaps.resolved(by_person=event.via not in {"alertmanager", "tocsin"}),
         pending=(),
-        alerts=replace(incident.alerts, unlisted=frozenset()),
+        alerts=incident.alerts.closed(),
     )
     quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, CALM, *coordination.CLOCKS, *correlated.CLOCKS)
     return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

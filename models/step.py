@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from models import fanout, incident, maintenance, maintenance_words, review
+from models import copies, fanout, incident, maintenance, maintenance_words, review
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
 from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged
@@ -125,7 +125,7 @@ def _withdrawals(changes: Sequence[fanout.Change]) -> tuple[Withdrawal, ...]:
 
 
 def _numbered(state: Incident | None, numbers: Mapping[uuid.UUID, str]) -> Incident | None:
-    return replace(state, number=numbers[state.id]) if state is not None and state.id in numbers else state
+    return copies.replace(state, number=numbers[state.id]) if state is not None and state.id in numbers else state
 
 
 def _entry(change: fanout.Change, at: datetime, numbers: Mapping[uuid.UUID, str]) -> Logged:

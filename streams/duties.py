@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from agents import deadlines, delivery, heartbeats, maintenance, relay
@@ -44,6 +45,8 @@ REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 SPARED_FOR: Final = 1.0
 """Seconds between two passes of what can wait, while somebody waits to be woken."""
+GOOD_NEWS_WAITS: Final = timedelta(seconds=5)
+"""How long after its arrival a page is reported as delivered, while somebody else waits to be woken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,13 @@ class Duties:
     async def _report_pages(self) -> None:
         told = self.worker.couriers[Provider.PAGERDUTY].told
         told.clear()
-        if not await delivery.report(self.worker.store.outbox, self.worker.producer.publish, topics.SIGNALS):
+        outbox, publish = self.worker.store.outbox, self.worker.producer.publish
+        patience = GOOD_NEWS_WAITS if self.worker.pressure.is_high() else timedelta(0)
+        found = await delivery.report(outbox, publish, topics.SIGNALS, patience)
+        if not found:
             await nap(told, REPORT_EVERY)
-        await nap(self.stop, SPARED_FOR if self.worker.pressure.is_high() else REPORT_TOGETHER)
+        if found < delivery.REPORTS:
+            await nap(self.stop, REPORT_TOGETHER)
 
     async def _tell_others(self) -> None:
         await nap(self.worker.waker.called, REPORT_EVERY)

@@ -218,7 +218,7 @@ class MemoryStore:
         over = {sent.delivery.lane for sent, _, _ in finished if sent.status != "pending"}
         return any(sent.status == "pending" and sent.delivery.lane in over for sent in self.outbox)
 
-    async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
+    async def reports(self, limit: int, late_after: timedelta, patience: timedelta) -> list[Report]:
         found = []
         for sent in self.outbox:
             if sent.delivery.kind is not DeliveryKind.PAGE:
@@ -227,9 +227,10 @@ class MemoryStore:
                 sent.status == "pending" and sent.created_at is not None and self.now() - sent.created_at >= late_after
             )
             outcome = {"delivered": "delivered", "refused": "refused"}.get(sent.status, "delayed" if late else "")
-            if outcome and outcome not in sent.told:
+            fresh = outcome == "delivered" and sent.ended_at is not None and self.now() - sent.ended_at < patience
+            if outcome and outcome not in sent.told and not fresh:
                 found.append(Report(sent.delivery, outcome, sent.detail, self.now()))
-        return found[:limit]
+        return sorted(found, key=lambda one: one.outcome == "delivered")[:limit]
 
     async def reported(self, reports: Sequence[Any]) -> None:
         told = {(report.delivery.id, report.outcome) for report in reports}

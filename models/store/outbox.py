@@ -92,8 +92,9 @@ SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE
        coalesce(ended_at, clock_timestamp())
 FROM delivery
 WHERE kind = 'page' AND reported_at IS NULL AND status <> 'cancelled' AND incident_id IS NOT NULL
-  AND (status IN ('delivered', 'refused') OR (late_reported_at IS NULL AND created_at <= statement_timestamp() - %s))
-ORDER BY created_at LIMIT %s
+  AND (status = 'refused' OR (status = 'delivered' AND ended_at <= statement_timestamp() - %s)
+       OR (status <> 'delivered' AND late_reported_at IS NULL AND created_at <= statement_timestamp() - %s))
+ORDER BY status = 'delivered', created_at LIMIT %s
 """
 _REPORTED = """
 UPDATE delivery d SET
@@ -186,12 +187,12 @@ class Outbox:
         async with self._database.connection() as connection:
             await connection.execute(*enqueued(delivery))
 
-    async def reports(self, limit: int, late_after: timedelta) -> list[Report]:
-        """Pages of incidents that were delivered or refused, or are late, and not yet reported as such; oldest
-        first.
+    async def reports(self, limit: int, late_after: timedelta, patience: timedelta) -> list[Report]:
+        """Pages of incidents not yet reported: first those refused, or late and not reported as such, then those
+        delivered at least `patience` ago; else the oldest first.
         """
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_REPORTS, (late_after, limit))
+            cursor = await connection.execute(_REPORTS, (patience, late_after, limit))
             rows = await cursor.fetchall()
         return [Report(DELIVERY.validate_json(body), outcome, detail, at) for body, outcome, detail, at in rows]
 

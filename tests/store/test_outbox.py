@@ -242,19 +242,22 @@ async def test_how_pages_fared_is_told_until_it_was_told(desk: Desk) -> None:
     await finish(desk, Refused("wrong key"), claims["bad"])
     await desk.store.outbox.enqueue(a_test_page())
     day = timedelta(days=1)
-    told = await desk.store.outbox.reports(10, day)
+    told = await desk.store.outbox.reports(10, day, NOW)
     assert {(one.delivery.incident_key, one.outcome, one.detail) for one in told} == {
         ("good", "delivered", "accepted"),
         ("bad", "refused", "wrong key"),
     }
-    assert await desk.store.outbox.reports(10, day) == told
+    assert await desk.store.outbox.reports(10, day, NOW) == told
+    [first] = await desk.store.outbox.reports(1, day, NOW)
+    assert first.outcome == "refused", "what somebody has to act on is told before what went well"
+    assert await desk.store.outbox.reports(10, day, day) == [first], "good news can wait, bad news cannot"
     await desk.store.outbox.reported(told)
-    [late] = await desk.store.outbox.reports(10, NOW)
+    [late] = await desk.store.outbox.reports(10, NOW, NOW)
     assert (late.delivery.incident_key, late.outcome) == ("late", "delayed")
     await desk.store.outbox.reported([late])
-    assert await desk.store.outbox.reports(10, NOW) == []
+    assert await desk.store.outbox.reports(10, NOW, NOW) == []
     await finish(desk, SENT, claims["late"])
-    [finally_] = await desk.store.outbox.reports(10, NOW)
+    [finally_] = await desk.store.outbox.reports(10, NOW, NOW)
     assert finally_.outcome == "delivered"
 
 
@@ -268,7 +271,7 @@ async def test_a_test_page_belongs_to_no_incident(desk: Desk) -> None:
     row = await desk.store.reads.delivery(page.id)
     assert row is not None
     assert (row.status, row.level, row.test, row.incident_id) == ("delivered", "primary", True, None)
-    assert await desk.store.outbox.reports(10, NOW) == []
+    assert await desk.store.outbox.reports(10, NOW, NOW) == []
 
 
 async def test_a_low_severity_pages_nobody(desk: Desk) -> None:

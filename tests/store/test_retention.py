@@ -50,7 +50,7 @@ async def end(desk: Desk) -> None:
     for provider in ("pagerduty", "slack", "statuspage"):
         while claimed := await desk.store.outbox.claim(provider, 100, timedelta(seconds=30)):
             await desk.store.outbox.finish([(one, Delivered("sent", {"id": "1"}), None) for one in claimed])
-    await desk.store.outbox.reported(await desk.store.outbox.reports(100, timedelta(days=1)))
+    await desk.store.outbox.reported(await desk.store.outbox.reports(100, timedelta(days=1), timedelta(0)))
     await desk.store.log.published(await desk.store.log.unpublished(1000))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from streams.pressure import LATE, LOOK_EVERY, Pressure
+from streams.pressure import LATE, LOOK_EVERY, REMEMBERED, Pressure
 
 
 async def _busy_loop(pressure: Pressure) -> None:
@@ -25,6 +25,16 @@ async def test_a_late_loop_is_pressure_only_while_something_is_urgent() -> None:
     assert not pressure.is_high()
     waiting.append("a page")
     assert pressure.is_high()
+
+
+async def test_pressure_outlasts_a_look_that_was_in_time_and_then_ends() -> None:
+    pressure = Pressure([lambda: True])
+    await _busy_loop(pressure)
+    for _ in range(REMEMBERED - 1):
+        pressure.looked(late=0.0)
+    assert pressure.is_high()
+    pressure.looked(late=0.0)
+    assert not pressure.is_high()
 
 
 async def test_before_the_first_look_there_is_none() -> None:
