@@ -52,12 +52,18 @@ class Run:
 
     sent: Sent
     pages: list[tuple[str, float]]
+    rested_at: float
     usage: Usage
 
     @property
     def seconds(self) -> float:
         """From the first webhook to the last page."""
         return max(at for _, at in self.pages) - self.sent.began_at
+
+    @property
+    def rested_s(self) -> float:
+        """From the first webhook until nothing was left to do: messages, receipts and the feed come after the pages."""
+        return self.rested_at - self.sent.began_at
 
     @property
     def accepted_s(self) -> float:
@@ -92,6 +98,7 @@ async def throughput(system: System, size: Size) -> Figures:
         "webhooks_per_s": per_second,
         "alerts_per_s": per_second * 10,
         "accepted_per_s": size.throughput / run.accepted_s,
+        "rested_s": run.rested_s,
         "pages": len(run.pages),
         "cpu_s": run.usage.cpu_s,
     }
@@ -103,6 +110,7 @@ async def storm(system: System, size: Size) -> Figures:
     return {
         "seconds": run.seconds,
         "accepted_s": run.accepted_s,
+        "rested_s": run.rested_s,
         "answered_503": run.sent.refused,
         "pages": len(run.pages),
         "cpu_s": run.usage.cpu_s,
@@ -186,9 +194,9 @@ async def _run(system: System, load: _Load, number: int, alerts: int) -> Run:
         async with asyncio.timeout(_DONE_WITHIN):
             while await get(system.peer, f"/pages/{name}/count") < number:
                 await asyncio.sleep(_LOOK_EVERY)
-        await settled(system.pid)
+        rested_at = await settled(system.pid)
     pages = [(service, at) for service, at in await get(system.peer, f"/pages/{name}")]
-    return Run(sent, pages, usage)
+    return Run(sent, pages, rested_at, usage)
 
 
 async def _fired(connection: psycopg.AsyncConnection[Any], system: System, ids: list[str]) -> tuple[float, ...]:

@@ -57,7 +57,7 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
 
     async def run(system: System, *_: object) -> Run:
         sent = Sent(at={"service": 1.0}, accepted_at=1.005)
-        return Run(sent, [("service", 1 + slowness(system) / 100)], Usage())
+        return Run(sent, [("service", 1 + slowness(system) / 100)], 2.0, Usage())
 
     @contextlib.asynccontextmanager
     async def arrivals(brokers: str, _: str) -> AsyncIterator[Mapping[str, float]]:
@@ -69,7 +69,8 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     async def connect(*_: object, **__: object) -> Database:
         return Database()
 
-    async def settled(_: int) -> None: ...
+    async def settled(_: int) -> float:
+        return 0.0
 
     @contextlib.asynccontextmanager
     async def watched(_: int) -> AsyncIterator[Usage]:

@@ -76,17 +76,21 @@ async def watched(root: int) -> AsyncIterator[Usage]:
             usage.cpu_s[role] = round(sum(_cpu_s(pid) - before.get(pid, 0.0) for pid in pids), 2)
 
 
-async def settled(root: int, within: float = 60.0) -> None:
-    """Returns once the tree has nothing more to do, or is still busy after `within` seconds."""
+async def settled(root: int, within: float = 60.0) -> float:
+    """Returns once the tree has nothing more to do, or is still busy after `within` seconds: since when it rests, in
+    monotonic seconds.
+    """
     loop = asyncio.get_running_loop()
-    until, quiet = loop.time() + within, 0
+    until, quiet, busy_at = loop.time() + within, 0, loop.time()
     pids = [pid for pids in roles(root).values() for pid in pids]
     used = sum(map(_cpu_s, pids))
     while quiet < 3 and loop.time() < until:
         await asyncio.sleep(0.5)
         now = sum(map(_cpu_s, pids))
         quiet = quiet + 1 if (now - used) / 0.5 < _IDLE else 0
+        busy_at = busy_at if quiet else loop.time()
         used = now
+    return busy_at
 
 
 def _cpu_s(pid: int) -> float:
