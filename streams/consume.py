@@ -21,7 +21,10 @@ from streams.batches import Abandoned, DeadLetter, Settler
 from streams.group import App
 
 MAX_BATCH: Final = 256
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+MAX_BATCH_BYTES: Final = 2 * 1024 * 1024
+"""A batch costs many times its size: decoded, folded, encoded for three tables, and once more in the buffers of every
+connection to the database that carried one, which libpq never gives back.
+"""
 ACCUMULATE_WITHIN: Final = 0.01
 
 

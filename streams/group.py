@@ -19,12 +19,15 @@ from yarl import URL
 
 from streams.guard import GuardedConsumer, GuardedTransport
 from streams.ledger import WINDOW_RECORDS
+from streams.producer import BATCH_BYTES
 
 log = logging.getLogger(__name__)
 
 POLL_RECORDS: Final = 1000
-FETCH_BYTES: Final = 1024 * 1024
-"""Per partition and fetch. A larger record still arrives, alone: brokers return at least one (KIP-74)."""
+FETCH_BYTES: Final = BATCH_BYTES
+"""Per partition and fetch: what our producer sends at once. A larger record still arrives, alone: brokers return at
+least one (KIP-74).
+"""
 SESSION_TIMEOUT: Final = timedelta(seconds=8)
 """A killed worker's partitions move after this and the others' next heartbeat (a quarter of it): within 10 s."""
 FINISH_WITHIN: Final = 5.0

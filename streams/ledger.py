@@ -17,7 +17,8 @@ from faust.types import TP
 
 WINDOW_RECORDS: Final = 4096
 """Records of one topic fetched and not yet handled beyond which it is not fetched: a slow topic stops no other."""
-WINDOW_BYTES: Final = 16 * 1024 * 1024
+WINDOW_BYTES: Final = 4 * 1024 * 1024
+"""Twice a batch (streams/consume.py): one is worked on while the next arrives. More is only memory."""
 
 
 @dataclass(slots=True)

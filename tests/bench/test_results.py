@@ -72,11 +72,13 @@ def systems(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     async def settled(_: int) -> float:
         return 0.0
 
+    async def started_anew(*_: object) -> None: ...
+
     @contextlib.asynccontextmanager
     async def watched(_: int) -> AsyncIterator[Usage]:
         yield Usage()
 
-    for instead in (arrivals, settled, watched):
+    for instead in (arrivals, settled, started_anew, watched):
         monkeypatch.setattr(measures, instead.__name__, instead)
     monkeypatch.setattr(measures, "_run", run)
     monkeypatch.setattr(measures, "_fired", fired)
@@ -111,6 +113,26 @@ async def test_a_partial_run_leaves_the_figures_of_a_whole_one_alone(systems: li
         assert said == "written to .bench/partial.json; a partial run, so .bench/results.json stays as it is"
         assert (tmp_path / RESULTS).read_text() == before
         assert list(json.loads((tmp_path / PARTIAL).read_text())) == [*results, "conditions"]
+
+
+async def test_each_backlog_is_met_by_a_worker_just_started(
+    systems: list[System], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a larger peak behind the larger one is the backlog's doing, and not that of what came before."""
+    done: list[object] = []
+
+    async def run(_: System, __: object, number: int, ___: int) -> Run:
+        done.append(number)
+        return Run(Sent(), [], Usage(peak_mib={"worker": 200.0}))
+
+    async def started_anew(_: int, role: str) -> None:
+        done.append(role)
+
+    monkeypatch.setattr(measures, "_run", run)
+    monkeypatch.setattr(measures, "started_anew", started_anew)
+    figures = await measures.memory(systems[0], Size())
+    assert done == ["worker", 500, "worker", 2000]
+    assert figures == {"mib_500_behind": {"worker": 200.0}, "mib_2000_behind": {"worker": 200.0}}
 
 
 def _at(written: Mapping[str, Any], path: str) -> Any:

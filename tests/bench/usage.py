@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +18,7 @@ _LOOKED_UP_EVERY = 10
 """Samples between looks at which processes there are."""
 _IDLE = 0.06
 """Processor seconds per second below which a system counts as idle."""
+_ANEW_WITHIN = 30.0
 _MODULES = {"streams.serve", "tests.bench.floor"}
 _MIB = 1024 * 1024
 
@@ -91,6 +93,17 @@ async def settled(root: int, within: float = 60.0) -> float:
         busy_at = busy_at if quiet else loop.time()
         used = now
     return busy_at
+
+
+async def started_anew(root: int, role: str) -> None:
+    """Ends the processes of one role; returns once their supervisor has started others, and these have come to rest."""
+    ended = set(roles(root)[role])
+    for pid in ended:
+        os.kill(pid, signal.SIGTERM)
+    async with asyncio.timeout(_ANEW_WITHIN):
+        while not (now := set(roles(root).get(role, ()))) or now & ended:
+            await asyncio.sleep(_EVERY)
+    await settled(root)
 
 
 def _cpu_s(pid: int) -> float:

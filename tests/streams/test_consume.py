@@ -20,6 +20,8 @@ from streams.producer import Producer
 from streams.topics import MAX_RECORD_BYTES, WEEK, Topic, declare
 from tests.streams.brokers import until
 
+KIB = 1024
+
 
 class Bench:
     """Agents on topics of one broker, with what they handled and what was put aside."""
@@ -177,6 +179,34 @@ async def test_a_topic_that_stands_still_stops_no_other(bench: Bench, broker: st
     assert slow.facts().in_flight < 2 * WINDOW_RECORDS, "memory is bounded"
     assert slow.facts().trouble == "ConnectionRefusedError: the database is away"
     await bench.finish()  # a batch that is being tried again does not hold the shutdown
+
+
+async def test_what_is_held_is_bounded_by_bytes_whatever_the_backlog(bench: Bench, broker: str, topic: str) -> None:
+    small, large = topic + ".small", topic + ".large"
+    await declare(broker, [Topic(name, WEEK, 1) for name in (small, large)])
+    taken: list[int] = []
+    rounds: list[Record] = []
+
+    async def stands_still(records: Sequence[Record]) -> None:
+        taken.append(sum(len(record.value or b"") for record in records))
+        raise ConnectionRefusedError
+
+    async def goes_on(records: Sequence[Record]) -> None:
+        rounds.extend(records)
+
+    await bench.publish(small, *[b"x" * 64 * KIB] * 100)
+    await bench.publish(large, *[b"x" * 64 * KIB] * 400)
+    waiting = [bench.attach(name, stands_still) for name in (small, large)]
+    bench.attach(topic, goes_on)
+    bench.start()
+    await until(lambda: all(one.facts().in_flight * 64 * KIB >= 4 * KIB * KIB for one in waiting))
+    for number in range(1, 4):  # fetched after what was on its way
+        await bench.publish(topic, b"next")
+        await until(lambda number=number: len(rounds) == number)  # type: ignore[misc]
+    held = [one.facts().in_flight * 64 * KIB for one in waiting]
+    assert max(held) <= 5 * KIB * KIB
+    assert max(taken) <= 2 * KIB * KIB
+    await bench.finish()
 
 
 async def test_what_a_shutdown_interrupts_is_delivered_again(bench: Bench, broker: str, topic: str) -> None:
