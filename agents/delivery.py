@@ -147,7 +147,8 @@ class Courier:
                 self.breaker.started()
                 self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
         await self._until_something_happens()
-        await asyncio.sleep(soonest - asyncio.get_running_loop().time())
+        if not self._has_more or self.spared():  # a full round has nothing to gather
+            await asyncio.sleep(soonest - asyncio.get_running_loop().time())
         await self._collect()
 
     async def drain(self) -> None:
