@@ -129,6 +129,7 @@ def _page(delivery: Delivery, client_url: str | None) -> Payload:
         json_templates(),
         "pagerduty/page.json.j2",
         incident=incident,
+        message=delivery.message,
         page=delivery.page,
         severity=PAGERDUTY_SEVERITIES[incident.severity] if incident else "critical",
         client_url=safe_url(client_url) if client_url else None,

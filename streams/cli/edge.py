@@ -56,7 +56,20 @@ class Fault(Exception):
         self.code = code
 
 
-class Root(TyperGroup):
+class _Listed(TyperGroup):
+    """A group whose help says of every command a whole sentence; Typer cuts it at the edge of the terminal."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_SENTENCE)) for name, one in named if one])
+
+
+_SENTENCE = 300
+"""Characters: more than any."""
+
+
+class Root(_Listed):
     """The whole command line; `main` never raises anything but SystemExit for what can go wrong outside of us."""
 
     def main(
@@ -92,7 +105,7 @@ class Root(TyperGroup):
         return Code.DONE
 
 
-class Defaulting(TyperGroup):
+class Defaulting(_Listed):
     """A group whose name alone, or with options only, means its most ordinary command: `tocsin incidents --json`."""
 
     default: ClassVar[str] = "list"

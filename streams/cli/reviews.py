@@ -111,7 +111,7 @@ def list_postmortems(
         (one.number, one.severity, one.owner, one.status, when(one.due_at), one.url or "-", one.title)
         for one in sorted(read(list[PostmortemView], answer), key=lambda one: one.due_at)
     ]
-    say_table(("incident", "severity", "owner", "status", "due", "written at", "title"), rows, "No postmortems.")
+    say_table(("incident", "severity", "owner", "status", "due", "document", "title"), rows, "No postmortems.")
 
 
 @postmortems.command()

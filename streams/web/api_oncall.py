@@ -17,7 +17,7 @@ from streams.web.commands import Ports
 from streams.web.errors import Problem
 from streams.web.ports import WebPorts
 
-router = APIRouter(prefix="/api/v1/oncall", tags=["on call"], dependencies=[Depends(authorise)], responses=API_ERRORS)
+router = APIRouter(prefix="/api/v1/oncall", tags=["on-call"], dependencies=[Depends(authorise)], responses=API_ERRORS)
 
 Name = Annotated[str | None, Query(max_length=100)]
 At = Annotated[datetime | None, Query(description="Then, not now; UTC without an offset. Write + as %2B.")]

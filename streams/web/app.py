@@ -79,5 +79,5 @@ class _Api(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             schema["paths"].update(docs.INBOUND_PATHS)
-            self.openapi_schema = schema
+            self.openapi_schema = docs.uncited(schema)
         return self.openapi_schema

@@ -39,6 +39,8 @@ class Commands:
         self._reads = ports.reads
         self._publishing = Publishing(ports.publish, AT_ONCE)
         self._wait = wait
+        self._waiting: uuid.UUID | None = None
+        """The last signal that was not handled in time, until one is again."""
 
     async def give(self, topic: str, signal: Signal | ReviewSignal | MaintenanceSignal) -> Handled | None:
         """The outcome; None when it takes longer than one should wait for it."""
@@ -63,15 +65,23 @@ class Commands:
         until, looks = loop.time() + self._wait, 0
         while loop.time() < until:
             if (handled := await self._reads.handled(signal_id)) is not None:
+                self._waiting = None
                 return handled
             await asyncio.sleep(_POLLS[min(looks, len(_POLLS) - 1)])
             looks += 1
+        self._waiting = signal_id
         return None
+
+    async def waits(self) -> bool:
+        """Whether a command that was not handled in time still is not: no worker runs, or none gets on."""
+        if self._waiting is not None and await self._reads.handled(self._waiting) is not None:
+            self._waiting = None
+        return self._waiting is not None
 
 
 def later(signal_id: uuid.UUID) -> JSONResponse:
     """202: it is durable, but nobody has handled it yet."""
-    hint = "It is kept and will be handled. Is a worker running? See /health/ready."
+    hint = "It is kept and will be handled. Is a worker running? `tocsin doctor` and /health/ready say."
     return JSONResponse(Accepted(signal_id=signal_id, hint=hint).model_dump(mode="json"), 202)
 
 

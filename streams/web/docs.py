@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from streams.web import pagerduty, receiver, slack
 
+_CITED: Final = re.compile(r"\s*\bPOLICY \d+(, \d+)*[.:]?")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 Schema = Mapping[str, Any]
 router = APIRouter(include_in_schema=False)
@@ -74,6 +76,20 @@ async def docs(request: Request) -> HTMLResponse:
     """What there is, in one page."""
     spec: Schema = request.app.openapi()
     return HTMLResponse(_template().render(**spec["info"], groups=_groups(spec), schemas=_schemas(spec)))
+
+
+def uncited(described: Any) -> Any:
+    """The same without the rule numbers that docstrings cite for us: whoever calls the API has no such list."""
+    match described:
+        case {"description": str(text), **rest}:
+            said = _CITED.sub("", text).strip()
+            return {**uncited(rest), "description": said[:1].upper() + said[1:]}
+        case dict():
+            return {name: uncited(value) for name, value in described.items()}
+        case list():
+            return [uncited(value) for value in described]
+        case _:
+            return described
 
 
 @cache
@@ -154,7 +170,8 @@ def _about(described: Schema) -> str:
 
 def _answer(answer: Schema, spec: Schema) -> dict[str, str]:
     schema = _json_schema(answer)
-    return {"about": _about(answer), "type": _type(schema, spec) if schema else ""}
+    kind = _type(schema, spec) if schema else ""
+    return {"about": _about(answer), "type": kind, "of": kind.removeprefix("list of ")}
 
 
 def _json_schema(holder: Schema) -> Schema:

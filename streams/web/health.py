@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from models.store.rows import Figures
+from streams.web.commands import Commands
 from streams.web.errors import UNAVAILABLE
 from streams.web.figures import RecentFigures
 from streams.web.ports import WebPorts
@@ -36,7 +37,7 @@ async def ready(request: Request) -> JSONResponse:
     ports: WebPorts = request.app.state.ports
     broker, (database, figures) = await asyncio.gather(_broker(ports), _database(request.app.state.figures))
     is_ready = broker == database == "ok"
-    worker = _worker(figures)
+    worker = await _worker(figures, request.app.state.commands)
     answer: dict[str, Any] = {
         "status": "not ready" if not is_ready else "degraded" if worker == "stalled" else "ready",
         "broker": broker,
@@ -73,8 +74,13 @@ async def _database(figures: RecentFigures) -> tuple[str, Figures | None]:
         return f"unreachable ({type(error).__name__})", None
 
 
-def _worker(figures: Figures | None) -> str:
+async def _worker(figures: Figures | None, commands: Commands) -> str:
     if figures is None:
         return "unknown"
-    waiting = max(figures.oldest_due_deadline_seconds, figures.oldest_pending_page_seconds)
-    return "stalled" if waiting > STALLED_AFTER else "ok"
+    if max(figures.oldest_due_deadline_seconds, figures.oldest_pending_page_seconds) > STALLED_AFTER:
+        return "stalled"
+    try:
+        async with asyncio.timeout(_WITHIN):
+            return "stalled" if await commands.waits() else "ok"
+    except UNAVAILABLE:
+        return "unknown"

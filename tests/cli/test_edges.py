@@ -127,6 +127,13 @@ def test_wrong_words(lonely: Operator, words: tuple[str, ...]) -> None:
     assert "--help`" in said or "dead-letters list" in said
 
 
+@pytest.mark.parametrize("words", [(), ("maintenance",), ("policy",)])
+def test_help_says_whole_sentences(lonely: Operator, words: tuple[str, ...]) -> None:
+    said = lonely.gets(*words, "--help").split("Commands:")[1]
+    assert "..." not in said
+    assert " ".join(said.split()).count(".") >= 2
+
+
 _COMMANDS = ("incidents", "ack", "declare", "update", "severity", "page", "deliveries", "deadlines", "action-items",
              "postmortems", "dead-letters", "policy")  # fmt: skip
 _WORDS = st.one_of(

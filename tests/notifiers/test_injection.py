@@ -110,9 +110,10 @@ def test_slack_shows_and_never_obeys(
 
 
 @settings(max_examples=100, deadline=None)
-@given(facts=hostile_facts)
-def test_pagerduty_gets_what_it_takes(facts: IncidentFacts) -> None:
-    event = {"routing_key": KEY, **pagerduty_event(delivery(K.PAGE, facts), "https://tocsin.example.com/")}
+@given(facts=hostile_facts, message=hostile_messages)
+def test_pagerduty_gets_what_it_takes(facts: IncidentFacts, message: Message) -> None:
+    told = delivery(K.PAGE, facts, message=message)
+    event = {"routing_key": KEY, **pagerduty_event(told, "https://tocsin.example.com/")}
     assert event_violations(event) == []
     assert len(json.dumps(event).encode()) < 512 * 1024
     assert not any("270213" in text or "\x1b" in text for text in strings(event))

@@ -8,7 +8,7 @@ import pytest
 from models.deliveries import Delivered, Delivery, DeliveryKind, PageFacts, Refused, RetryLater
 from models.severity import Severity
 from notifiers.pagerduty import PagerDutyNotifier
-from tests.notifiers.facts import INCIDENT_ID, delivery, incident
+from tests.notifiers.facts import INCIDENT_ID, TURN, delivery, incident
 from tests.notifiers.peer import KEY, Fault, Peer
 
 K = DeliveryKind
@@ -46,13 +46,16 @@ async def test_a_page_goes_out_though_nobody_can_look_whether_it_did_before(
 
 
 async def test_what_a_responder_sees(pagerduty: PagerDutyNotifier, peer: Peer) -> None:
-    await pagerduty.send(delivery(K.PAGE), {}, read_back=False)
+    await pagerduty.send(delivery(K.PAGE, message=TURN), {}, read_back=False)
     [(_, event)] = peer.requests
     assert event["payload"]["summary"] == "SEV1 P0 Checkout fails (INC-2026-1121-001)"
     assert event["payload"]["severity"] == "critical"
     assert event["payload"]["class"] == "HighErrorRate"
     assert event["payload"]["custom_details"]["runbook"] == "https://wiki.example.com/checkout"
     assert event["payload"]["custom_details"]["why"] == ["the error rate of 63 % is above 50 %"]
+    assert event["payload"]["custom_details"]["paged_because"] == "not acknowledged"
+    assert event["payload"]["custom_details"]["acknowledge_by"] == "2026-11-21 14:08 UTC, or the next level is paged"
+    assert event["payload"]["custom_details"]["acknowledge"] == "tocsin ack INC-2026-1121-001"
     assert event["links"][0]["text"] == "Runbook"
     assert event["client"] == "Tocsin"
     assert event["client_url"] == "https://tocsin.example.com/incidents/1"

@@ -157,6 +157,29 @@ async def test_one_attempt_is_bounded_however_often_slack_answers_slowly(slack: 
     assert outcome == RetryLater("Slack is too slow", unknown=True, provider_down=True)
 
 
+def words(kind: DeliveryKind, *, buttons: bool = False, **changes: object) -> str:
+    """All that a message says."""
+    return str(slack_message(delivery(kind, incident(**changes)), {}, buttons=buttons)["blocks"])
+
+
+def test_who_has_to_acknowledge_reads_how() -> None:
+    """POLICY 8. By a button, or by the command where the app sends none."""
+    for kind in (K.INITIAL_REPORT, K.MENTION):
+        assert "tocsin ack INC-2026-1121-001" in words(kind)
+        assert "tocsin ack" not in words(kind, buttons=True)
+    assert "tocsin ack INC-2026-1121-001" in words(K.PAGE_FALLBACK, buttons=True)
+    assert "tocsin ack" not in words(K.INITIAL_REPORT, status="acknowledged")
+    assert "tocsin ack" not in words(K.INITIAL_REPORT, status="resolved")
+    assert "tocsin ack" not in words(K.INITIAL_REPORT, attached_to="INC-2026-1121-002")
+
+
+def test_whoever_acknowledged_is_not_called_commander() -> None:
+    """POLICY 15: they are primary resolver, and everybody is told meanwhile that a commander is missing."""
+    assert "*Commander*\\nnobody yet" in words(K.INITIAL_REPORT, acknowledged_by="cleo", roles={})
+    assert "*Commander*\\nada" in words(K.INITIAL_REPORT, acknowledged_by="cleo")
+    assert "*Commander*\\nnobody'" in words(K.INITIAL_REPORT, status="resolved", roles={})
+
+
 def buttons(kind: DeliveryKind, *, heard: bool = True, **changes: object) -> list[str]:
     """The buttons under a message, by what they do."""
     blocks = slack_message(delivery(kind, incident(**changes)), {}, buttons=heard)["blocks"]

@@ -133,7 +133,8 @@ async def test_the_list_is_filtered_and_goes_on_where_the_page_before_ended(api:
     assert [incident["number"] for incident in wanted.json()["incidents"]] == [numbers[n] for n in (6, 4, 2)]
 
 
-async def test_what_cannot_be_handled_yet_is_202_and_kept(api: Client, world: World) -> None:
+async def test_what_cannot_be_handled_yet_is_202_and_kept(api: Client, anybody: Client, world: World) -> None:
+    """And the worker is told of as stalled, though nothing else may be due: a quiet system without one looked well."""
     incident = await declared(api)
     world.asleep = True
     async with asyncio.timeout(9):
@@ -142,6 +143,11 @@ async def test_what_cannot_be_handled_yet_is_202_and_kept(api: Client, world: Wo
     signal = decode_signal(world.records(topics.SIGNALS)[-1].value)
     assert isinstance(signal, AcknowledgeRequested)
     assert answer.json()["signal_id"] == str(signal.id)
+    assert "`tocsin doctor`" in answer.json()["hint"]
+    ready = await anybody.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"], ready.json()["worker"]) == (200, "degraded", "stalled")
+    world.reads.changed[signal.id] = True
+    assert (await anybody.get("/health/ready")).json()["worker"] == "ok"
 
 
 @pytest.mark.parametrize(

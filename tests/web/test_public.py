@@ -179,6 +179,8 @@ async def test_the_apis_page_needs_nothing_from_elsewhere(anybody: Client) -> No
     spec: dict[str, Any] = (await anybody.get("/openapi.json")).json()
     for path in spec["paths"]:
         assert path in page.text
+    assert "POLICY" not in page.text + str(spec)
+    assert '<a href="#TimelineEntry">list of TimelineEntry</a>' in page.text
     assert {"/webhooks/alertmanager", "/webhooks/pagerduty", "/api/v1/incidents/{number}/acknowledge"} <= set(
         spec["paths"]
     )
