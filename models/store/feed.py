@@ -12,7 +12,7 @@ from typing import Any
 from models.feed import Excerpt, FeedRecord, Written, decode_feed, encode_feed
 from models.severity import Priority, Severity
 from models.store.connection import Database
-from models.store.statements import Row
+from models.store.statements import Row, Rows
 
 _RELAY = 7_268_110_443_520_002
 """Key of the advisory lock."""
@@ -31,9 +31,12 @@ SELECT e.owner_id, e.seq, e.at, e.kind, e.body::text,
 """
 _UNPUBLISHED = f"""
 {_TOLD} FROM (
-    SELECT owner_id, seq, at, kind, body FROM event WHERE published_at IS NULL AND stream = 'incident'
-    ORDER BY at, owner_id, seq LIMIT %s
-) e JOIN incident i ON i.id = e.owner_id
+    SELECT owner_id, first, last, sum(last - first + 1) OVER (ORDER BY at, owner_id, last) AS upto FROM unpublished
+    ORDER BY at, owner_id, last LIMIT %(limit)s
+) u
+JOIN event e ON e.owner_id = u.owner_id AND e.stream = 'incident' AND e.seq BETWEEN u.first AND u.last
+JOIN incident i ON i.id = u.owner_id
+WHERE u.upto - (u.last - u.first + 1) < %(limit)s
 ORDER BY e.at, e.owner_id, e.seq
 """  # noqa: S608 (a constant of this module)
 _ENDINGS = f"""
@@ -42,9 +45,8 @@ WHERE e.owner_id = ANY(%s::uuid[]) AND e.stream = 'incident' AND e.kind IN ('inc
 ORDER BY e.owner_id, e.seq
 """
 _PUBLISHED = """
-UPDATE event e SET published_at = clock_timestamp()
-FROM unnest(%s::uuid[], %s::int[]) AS t(owner_id, seq)
-WHERE e.owner_id = t.owner_id AND e.stream = 'incident' AND e.seq = t.seq
+DELETE FROM unpublished u USING unnest(%s::timestamptz[], %s::uuid[], %s::int[]) AS t(at, owner_id, seq)
+WHERE u.at = t.at AND u.owner_id = t.owner_id AND u.last = t.seq
 """
 
 
@@ -66,16 +68,18 @@ class EventLog:
                     await connection.execute(_GIVE_BACK)
 
     async def unpublished(self, limit: int) -> list[Excerpt]:
-        """Up to `limit` events that are not yet published, one record per incident, each in order."""
-        return await self._excerpts(_UNPUBLISHED, limit)
+        """Some `limit` events that are not yet published, one record per incident, each in order. What one transaction
+        wrote of an incident stays together.
+        """
+        return await self._excerpts(_UNPUBLISHED, {"limit": limit})
 
     async def endings(self, incidents: Sequence[uuid.UUID]) -> list[FeedRecord]:
         """How they were resolved and reopened, one record per incident, each in order, published or not."""
-        return [decode_feed(encode_feed(told)) for told in await self._excerpts(_ENDINGS, list(incidents))]
+        return [decode_feed(encode_feed(told)) for told in await self._excerpts(_ENDINGS, (list(incidents),))]
 
     async def _excerpts(self, query: str, asked: Any) -> list[Excerpt]:
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(query, (asked,))).fetchall()
+            rows = await (await connection.execute(query, asked)).fetchall()
         of: dict[uuid.UUID, list[Row]] = {}
         for row in rows:
             of.setdefault(row[0], []).append(row)
@@ -83,11 +87,10 @@ class EventLog:
 
     async def published(self, records: Sequence[Excerpt]) -> None:
         """Notes that these are on the topic."""
-        places = [(record.about.incident_id, written.seq) for record in records for written in record.events]
+        places = [(it.at, record.about.incident_id, it.seq) for record in records for it in record.events]
         if places:
-            owners, seqs = (list(column) for column in zip(*places, strict=True))
             async with self._database.connection() as connection:
-                await connection.execute(_PUBLISHED, (owners, seqs))
+                await connection.execute(_PUBLISHED, Rows.arrays(places))
 
 
 def _excerpt(rows: Sequence[Row]) -> Excerpt:

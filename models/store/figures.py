@@ -30,13 +30,13 @@ FROM delivery w LEFT JOIN delivery p
           AND (e.kind = 'page' AND e.status IN ('delivered', 'refused')
                OR e.kind IN ('page_acknowledge', 'page_resolve'))
     )
-WHERE w.kind = 'page' AND w.status IN ('pending', 'sending')
+WHERE w.kind = 'page' AND w.ended_at IS NULL
 """)
 
 
 async def figures(connection: AsyncConnection) -> Figures:
     """As of now."""
-    live = tables.LIVE
+    live = col(_D.ended_at).is_(None)
     now = func.statement_timestamp()
     due = (
         tables.ARMED,
@@ -44,7 +44,7 @@ async def figures(connection: AsyncConnection) -> Figures:
         col(_L.due_at) <= now,
     )
     pending = select(col(_D.provider), func.count()).where(live).group_by(col(_D.provider))
-    refused = select(col(_D.provider), func.count()).where(tables.REFUSED).group_by(col(_D.provider))
+    refused = select(col(_D.provider), func.count()).where(col(_D.refused)).group_by(col(_D.provider))
     severities = select(col(_I.severity), func.count()).where(col(_I.status) != "resolved").group_by(col(_I.severity))
     late = select(func.count(), _age(func.min(col(_L.due_at)))).where(*due)
     [(due_count, due_age)] = (await connection.execute(late)).all()

@@ -22,8 +22,8 @@ from models.store.statements import Row, Rows
 _CLAIM = f"""
 WITH head AS (
     SELECT d.id FROM delivery d
-    WHERE d.provider = %s AND d.status IN ('pending', 'sending') AND d.next_at <= statement_timestamp()
-      AND d.seq = (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.status IN ('pending', 'sending'))
+    WHERE d.provider = %s AND d.ended_at IS NULL AND d.next_at <= statement_timestamp()
+      AND d.seq = (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.ended_at IS NULL)
     ORDER BY d.urgency, d.seq LIMIT %s FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery d SET
@@ -83,15 +83,15 @@ UPDATE delivery d SET
     recorded = t.recorded, receipts = t.receipts::json
 FROM {_OUTCOME.source}, locked
 WHERE d.id = t.id AND d.id = locked.id
-  AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
+  AND d.ended_at IS NULL AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
 RETURNING d.lane, d.status,
-    EXISTS (SELECT FROM delivery e WHERE e.lane = d.lane AND e.seq > d.seq AND e.status IN ('pending', 'sending'))
+    EXISTS (SELECT FROM delivery e WHERE e.lane = d.lane AND e.seq > d.seq AND e.ended_at IS NULL)
 """  # noqa: S608 (constants of this package)
 _REPORTS = """
 SELECT body::text, CASE WHEN status IN ('delivered', 'refused') THEN status ELSE 'delayed' END, detail,
        coalesce(ended_at, clock_timestamp())
 FROM delivery
-WHERE kind = 'page' AND reported_at IS NULL AND status <> 'cancelled' AND incident_id IS NOT NULL
+WHERE untold
   AND (status = 'refused' OR (status = 'delivered' AND ended_at <= statement_timestamp() - %s)
        OR (status <> 'delivered' AND late_reported_at IS NULL AND created_at <= statement_timestamp() - %s))
 ORDER BY status = 'delivered', created_at LIMIT %s

@@ -42,7 +42,7 @@ _CANCEL = f"""
 WITH locked AS (
     SELECT d.id, t.reason FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(kind, lane, reason)
     JOIN delivery d ON d.lane = t.lane AND d.kind = t.kind
-    WHERE d.status IN ('pending', 'sending') AND (d.status = 'pending' OR d.kind = 'page')
+    WHERE d.ended_at IS NULL AND (d.status = 'pending' OR d.kind = 'page')
     ORDER BY d.seq FOR UPDATE OF d
 )
 UPDATE delivery d SET
@@ -51,15 +51,17 @@ UPDATE delivery d SET
     detail = CASE WHEN d.cancel_requested THEN d.detail ELSE locked.reason END
         || CASE WHEN d.status = 'pending' AND d.unknown THEN '{MAYBE_SENT}' ELSE '' END,
     cancel_requested = true
-FROM locked WHERE d.id = locked.id AND d.status IN ('pending', 'sending')
+FROM locked WHERE d.id = locked.id AND d.ended_at IS NULL
 """  # noqa: S608 (constants of this package)
 
 DROP_MOOT_ANSWERS = f"""
 UPDATE delivery a SET status = 'cancelled', ended_at = clock_timestamp(), detail = 'its page was never sent'
 WHERE a.lane = ANY(%s::text[]) AND a.kind IN ('{DeliveryKind.PAGE_ACKNOWLEDGE}', '{DeliveryKind.PAGE_RESOLVE}')
-  AND a.status = 'pending'
+  AND a.ended_at IS NULL AND a.status = 'pending'
   AND EXISTS (
-      SELECT FROM delivery p WHERE p.lane = a.lane AND p.kind = 'page' AND p.status = 'cancelled' AND NOT p.unknown
+      SELECT FROM delivery p
+      WHERE p.incident_id = a.incident_id AND p.lane = a.lane
+        AND p.kind = 'page' AND p.status = 'cancelled' AND NOT p.unknown
   )
 """  # noqa: S608 (constants of this package)
 """Cancels acknowledges and resolves in lanes whose page was cancelled without an attempt that may have reached

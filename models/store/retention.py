@@ -31,20 +31,18 @@ DELETE FROM deadline WHERE ctid = ANY(ARRAY(
     LIMIT %s FOR UPDATE SKIP LOCKED
 ))
 """
-_UNTOLD = "d.kind = 'page' AND d.incident_id IS NOT NULL AND d.reported_at IS NULL AND d.status <> 'cancelled'"
-_LIVE = "d.status IN ('pending', 'sending')"
-_DELIVERIES = f"""
+_DELIVERIES = """
 DELETE FROM delivery WHERE ctid = ANY(ARRAY(
     SELECT d.ctid FROM delivery d
     WHERE d.created_at < statement_timestamp() - %s AND d.ended_at < statement_timestamp() - %s
-      AND NOT ({_LIVE}) AND NOT ({_UNTOLD})
+      AND NOT d.untold
       AND NOT EXISTS (
           SELECT FROM incident i WHERE i.id = d.incident_id
           AND (i.status <> 'resolved' OR i.updated_at >= statement_timestamp() - %s)
       )
     LIMIT %s FOR UPDATE OF d SKIP LOCKED
 ))
-"""  # noqa: S608 (constants of this module)
+"""
 
 # A group is noted anew before its next signal is published: whoever comes second waits, and finds what the first did.
 _GROUPS = """
@@ -56,7 +54,7 @@ DELETE FROM alert_group WHERE ctid = ANY(ARRAY(
 ))
 """
 
-_OVER = f"""
+_OVER = """
 SELECT i.id FROM incident i
 WHERE i.opened_at < statement_timestamp() - %s AND i.updated_at < statement_timestamp() - %s AND i.status = 'resolved'
   AND NOT EXISTS (
@@ -65,12 +63,10 @@ WHERE i.opened_at < statement_timestamp() - %s AND i.updated_at < statement_time
   )
   AND NOT EXISTS (SELECT FROM action_item a WHERE a.incident_id = i.id AND a.done_at IS NULL)
   AND NOT EXISTS (SELECT FROM deadline d WHERE d.owner_id = i.id AND d.status IN ('pending', 'claimed'))
-  AND NOT EXISTS (SELECT FROM delivery d WHERE d.incident_id = i.id AND ({_LIVE} OR {_UNTOLD}))
-  AND NOT EXISTS (
-      SELECT FROM event e WHERE e.owner_id = i.id AND e.stream = 'incident' AND e.published_at IS NULL
-  )
+  AND NOT EXISTS (SELECT FROM delivery d WHERE d.incident_id = i.id AND (d.ended_at IS NULL OR d.untold))
+  AND NOT EXISTS (SELECT FROM unpublished u WHERE u.owner_id = i.id)
 ORDER BY i.opened_at LIMIT %s FOR UPDATE OF i SKIP LOCKED
-"""  # noqa: S608 (constants of this module)
+"""
 _OF_AN_INCIDENT = tuple(
     f"DELETE FROM {table} WHERE {owner} = ANY(%s::uuid[])"  # noqa: S608 (names of tables)
     for table, owner in (

@@ -13,14 +13,13 @@ from functools import reduce
 from operator import itemgetter
 from typing import Any, cast
 
-from models import wire
 from models.events import Event, IncidentOpened
 from models.maintenance import MaintenanceWindow
 from models.review import ActionItem, Review
 from models.state import Incident, evolve
 from models.step import Logged
-from models.store import maintenance
-from models.store.codec import INCIDENT, REVIEW, clean, indexed, json_text, to_json
+from models.store import log_writes, maintenance
+from models.store.codec import INCIDENT, REVIEW, clean, indexed, to_json
 from models.store.statements import AnyStep, Row, Rows, Statement
 
 _INCIDENT = Rows(
@@ -73,19 +72,7 @@ _ITEM = Rows(
         "done_at": "timestamptz",
     }
 )
-_EVENT = Rows(
-    {
-        "owner_id": "uuid",
-        "stream": "text",
-        "seq": "int",
-        "at": "timestamptz",
-        "kind": "text",
-        "signal_id": "uuid",
-        "body": "json",
-    }
-)
 
-_LOG = _EVENT.insert("event")
 _KEEP_ITEMS = _ITEM.insert("action_item", "ON CONFLICT (id) DO UPDATE SET done_at = excluded.done_at")
 
 
@@ -196,7 +183,7 @@ def write(steps: Iterable[AnyStep]) -> Changes:
     if new:
         rest.append((new[0].kind.insert, Rows.arrays(one.row for one in new)))
     if parts:
-        rest.append((_LOG, Rows.arrays(_event_row(part, entry) for part in parts for entry in part.events)))
+        rest.append(log_writes.write((it.kind.stream, it.owner_id, it.signal_id, it.events) for it in parts))
     at = {part.signal_id: part.events[-1].at for part in parts}
     return Changes(_fence(known), len(known), [*rest, *_projections(last)], at)
 
@@ -246,8 +233,3 @@ def _owner(state: Incident | Review | MaintenanceWindow) -> uuid.UUID:
 def _item_row(review: Review, it: ActionItem) -> Row:
     about = (clean(it.title), clean(it.owner), it.priority.value)
     return (it.id, review.incident_id, review.number, *about, it.due_at, it.created_at, it.done_at)
-
-
-def _event_row(part: _Part, entry: Logged) -> Row:
-    body = json_text(wire.encode(entry.event))
-    return part.owner_id, part.kind.stream, entry.seq, entry.at, entry.event.kind, part.signal_id, body

@@ -12,7 +12,20 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, DateTime, Identity, Index, MetaData, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    MetaData,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -27,12 +40,14 @@ SCHEMA = MetaData(
         "pk": "%(table_name)s_pkey",
     }
 )
-LIVE = text("status IN ('pending', 'sending')")
-"""Deliveries that are not over. Said in literals, so that the planner recognises the partial indexes."""
-REFUSED = text("status = 'refused'")
+LIVE = text("ended_at IS NULL")
+"""Deliveries that are not over."""
 ARMED = text("status IN ('pending', 'claimed')")
-"""Deadlines that have not ended."""
+"""Deadlines that have not ended. Said in literals, so that the planner recognises the partial index."""
 DELIVERY_STATUSES = ("pending", "sending", "delivered", "refused", "cancelled")
+
+_ROOMY = {"postgresql_with": {"fillfactor": 50}}
+"""Pages are filled by half, so that the next version of a row finds room beside it, and no index has to learn of it."""
 
 
 class _Table(SQLModel):
@@ -54,6 +69,13 @@ def _text(*, nullable: bool = False, default: str | None = None, key: bool = Fal
 
 def _flag() -> Any:
     return Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+def _follows(rule: str) -> Any:
+    """What PostgreSQL derives from the row itself. Indexes ask it instead of `status`: a change of what an index
+    asks costs a new entry in every index of the table, and so only what begins or ends may be asked.
+    """
+    return Field(sa_column=Column(Boolean, Computed(rule, persisted=True), nullable=False), default=None)
 
 
 def _one_of(column: str, values: type[Enum] | tuple[str, ...]) -> CheckConstraint:
@@ -84,6 +106,7 @@ class IncidentRow(_Table, table=True):
         Index("incident_newest", "opened_at", "id"),
         Index("incident_open", "service", "severity", postgresql_where=text("status <> 'resolved'")),
         Index("incident_attached", "parent", postgresql_where=text("parent IS NOT NULL AND status <> 'resolved'")),
+        _ROOMY,
     )
     id: uuid.UUID = Field(primary_key=True)
     key: str = _text()
@@ -144,16 +167,7 @@ class EventRow(_Table, table=True):
     """The log, which is the audit trail. `owner_id` is the incident's id for both of its streams, else the window's."""
 
     __tablename__ = "event"
-    __table_args__ = (
-        _one_of("stream", ("incident", "review", "maintenance")),
-        Index(
-            "event_unpublished",
-            "at",
-            "owner_id",
-            "seq",
-            postgresql_where=text("published_at IS NULL AND stream = 'incident'"),
-        ),
-    )
+    __table_args__ = (_one_of("stream", ("incident", "review", "maintenance")),)
     owner_id: uuid.UUID = Field(primary_key=True)
     stream: str = _text(key=True)
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -161,7 +175,18 @@ class EventRow(_Table, table=True):
     kind: str = _text()
     body: Any = Field(sa_column=Column(JSON, nullable=False))
     signal_id: uuid.UUID
-    published_at: datetime | None = _instant(nullable=True)
+
+
+class UnpublishedRow(_Table, table=True):
+    """Events of an incident that one transaction wrote and the feed has not: deleted when it has, for the log itself
+    is never touched again. `at` is that of the last one.
+    """
+
+    __tablename__ = "unpublished"
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    owner_id: uuid.UUID = Field(primary_key=True)
+    last: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    first: int
 
 
 class InboxRow(_Table, table=True):
@@ -206,18 +231,15 @@ class DeliveryRow(_Table, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         _one_of("status", DELIVERY_STATUSES),
+        CheckConstraint("(ended_at IS NULL) = (status IN ('pending', 'sending'))", name="ended"),
         CheckConstraint("urgency BETWEEN 0 AND 2", name="urgency"),
         Index("delivery_live", "provider", "urgency", "seq", postgresql_where=LIVE),
         Index("delivery_lane", "lane", "seq", postgresql_where=LIVE),
-        Index("delivery_page", "lane", postgresql_where=text("kind = 'page'")),
-        Index(
-            "delivery_unreported",
-            "created_at",
-            postgresql_where=text("kind = 'page' AND reported_at IS NULL AND status <> 'cancelled'"),
-        ),
+        Index("delivery_untold", "created_at", postgresql_where=text("untold")),
         Index("delivery_incident", "incident_id", "seq"),
-        Index("delivery_refused", "provider", postgresql_where=REFUSED),
+        Index("delivery_refused", "provider", postgresql_where=text("refused")),
         _age("delivery", "created_at"),
+        _ROOMY,
     )
     id: uuid.UUID = Field(primary_key=True)
     seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False, unique=True), default=None)
@@ -228,8 +250,9 @@ class DeliveryRow(_Table, table=True):
     lane: str = _text()
     urgency: int
     ordinal: int | None = None
-    status: str = _text()
     body: Any = Field(sa_column=Column(JSON, nullable=False))
+    status: str = _text()
+    """From here on columns change, and the write-ahead log need not repeat what stands before."""
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     next_at: datetime = _instant(default=True)
     unknown: bool = _flag()
@@ -242,12 +265,18 @@ class DeliveryRow(_Table, table=True):
     ended_at: datetime | None = _instant(nullable=True)
     reported_at: datetime | None = _instant(nullable=True)
     late_reported_at: datetime | None = _instant(nullable=True)
+    untold: bool = _follows(
+        "kind = 'page' AND incident_id IS NOT NULL AND reported_at IS NULL AND status <> 'cancelled'"
+    )
+    """How the page fared is not reported yet."""
+    refused: bool = _follows("status = 'refused'")
 
 
 class ReceiptRow(_Table, table=True):
     """What a provider has told about an incident so far; handed to the next send."""
 
     __tablename__ = "receipt"
+    __table_args__ = _ROOMY
     incident_id: uuid.UUID = Field(primary_key=True)
     provider: str = _text(key=True)
     refs: Any = Field(sa_column=Column(JSONB, nullable=False))

@@ -47,8 +47,23 @@ async def test_what_commits_late_is_not_left_behind(desk: Desk, other_desk: Desk
         await other_desk.handle(alerts("quick"))
         await other_desk.store.log.published(await other_desk.store.log.unpublished(100))
     await desk.handle(alerts("slow"))
-    await desk.rows("UPDATE event SET at = at - interval '1 day' WHERE published_at IS NULL")
+    await desk.rows("UPDATE event e SET at = e.at - interval '1 day' FROM unpublished u WHERE u.owner_id = e.owner_id")
+    await desk.rows("UPDATE unpublished SET at = at - interval '1 day'")
     assert [record.about.key for record in await desk.store.log.unpublished(100)] == ["slow"]
+
+
+async def test_the_log_itself_is_written_once(desk: Desk) -> None:
+    await desk.handle(alerts("a"), alerts("b"), alerts("a", name="more"))
+    await desk.acknowledge("a")
+    written = await desk.rows("SELECT xmin, * FROM event ORDER BY owner_id, seq")
+    waiting = "SELECT last - first + 1 AS events FROM unpublished ORDER BY at, last"
+    stretches = [row["events"] for row in await desk.rows(waiting)]
+    assert (len(stretches), sum(stretches)) == (3, len(written))
+    await desk.store.log.published(await desk.store.log.unpublished(1))
+    assert len(await desk.rows(waiting)) == 2
+    await desk.store.log.published(await desk.store.log.unpublished(100))
+    assert await desk.rows(waiting) == []
+    assert await desk.rows("SELECT xmin, * FROM event ORDER BY owner_id, seq") == written
 
 
 async def test_one_relay_works_at_a_time_and_another_takes_over(desk: Desk, other_desk: Desk) -> None:

@@ -17,7 +17,7 @@ from tests.store.test_ledger import postmortem
 KEEP = Keep(inbox=timedelta(days=60), ended=timedelta(days=90), incidents=timedelta(days=2557))
 CLOCKS = {
     "inbox": ("at",),
-    "event": ("at", "published_at"),
+    "event": ("at",),
     "incident": ("opened_at", "resolved_at", "updated_at"),
     "review": ("updated_at",),
     "action_item": ("created_at", "done_at"),
@@ -120,7 +120,7 @@ async def test_an_open_incident_keeps_what_it_needs_for_ever(desk: Desk) -> None
 @pytest.mark.parametrize(
     "undone",
     [
-        "UPDATE event SET published_at = NULL WHERE stream = 'incident'",
+        "INSERT INTO unpublished (at, owner_id, last, first) SELECT at, owner_id, seq, 1 FROM event WHERE seq = 2",
         "UPDATE delivery SET status = 'pending', ended_at = NULL WHERE kind = 'initial_report'",
         "UPDATE delivery SET reported_at = NULL WHERE kind = 'page'",
         "UPDATE deadline SET status = 'claimed', ended_at = NULL WHERE name = 'postmortem'",
