@@ -30,20 +30,19 @@ FROM delivery w LEFT JOIN delivery p
           AND (e.kind = 'page' AND e.status IN ('delivered', 'refused')
                OR e.kind IN ('page_acknowledge', 'page_resolve'))
     )
-WHERE w.kind = 'page' AND w.ended_at IS NULL
+WHERE w.kind = 'page' AND w.ended_at IS NULL AND w.urgency >= 0
 """)
 
 
 async def figures(connection: AsyncConnection) -> Figures:
     """As of now."""
-    live = col(_D.ended_at).is_(None)
     now = func.statement_timestamp()
     due = (
         tables.ARMED,
         col(_L.next_at) <= now + _LONGEST_LEASE,
         col(_L.due_at) <= now,
     )
-    pending = select(col(_D.provider), func.count()).where(live).group_by(col(_D.provider))
+    pending = select(col(_D.provider), func.count()).where(tables.QUEUED).group_by(col(_D.provider))
     refused = select(col(_D.provider), func.count()).where(col(_D.refused)).group_by(col(_D.provider))
     severities = select(col(_I.severity), func.count()).where(col(_I.status) != "resolved").group_by(col(_I.severity))
     late = select(func.count(), _age(func.min(col(_L.due_at)))).where(*due)

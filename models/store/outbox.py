@@ -22,7 +22,7 @@ from models.store.statements import Row, Rows
 _CLAIM = f"""
 WITH head AS (
     SELECT d.id FROM delivery d
-    WHERE d.provider = %s AND d.ended_at IS NULL AND d.next_at <= statement_timestamp()
+    WHERE d.provider = %s AND d.ended_at IS NULL AND d.urgency >= 0 AND d.next_at <= statement_timestamp()
       AND d.seq = (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.ended_at IS NULL)
     ORDER BY d.urgency, d.seq LIMIT %s FOR UPDATE OF d SKIP LOCKED
 )

@@ -56,7 +56,7 @@ async def test_a_claim_and_a_retry_stay_within_their_page(desk: Desk) -> None:
     ("query", "parameters", "indexes"),
     [
         (outbox._CLAIM, ("slack", 20, LEASE), {"delivery_live", "delivery_lane"}),
-        (outbox._REPORTS, (timedelta(seconds=30), 200), {"delivery_untold"}),
+        (outbox._REPORTS, (timedelta(0), timedelta(seconds=30), 200), {"delivery_untold"}),
         (str(figures._OLDEST_PAGE), (), {"delivery_live"}),
         ("SELECT provider, count(*) FROM delivery WHERE refused GROUP BY 1", (), {"delivery_refused"}),
         (feed._UNPUBLISHED, {"limit": 500}, {"unpublished_pkey", "event_pkey"}),

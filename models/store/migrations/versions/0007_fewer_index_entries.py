@@ -44,8 +44,8 @@ def _deliveries() -> None:
         f" ADD CONSTRAINT delivery_status CHECK ({_STATUSES}),"
         f" ADD CONSTRAINT delivery_ended CHECK ((ended_at IS NULL) = ({_LIVE}))"
     )
-    live = sa.text("ended_at IS NULL")
-    op.create_index("delivery_live", "delivery", ["provider", "urgency", "seq"], postgresql_where=live)
+    queued, live = sa.text("ended_at IS NULL AND urgency >= 0"), sa.text("ended_at IS NULL")
+    op.create_index("delivery_live", "delivery", ["provider", "urgency", "seq"], postgresql_where=queued)
     op.create_index("delivery_lane", "delivery", ["lane", "seq"], postgresql_where=live)
     op.create_index("delivery_untold", "delivery", ["created_at"], postgresql_where=sa.text("untold"))
     op.create_index("delivery_refused", "delivery", ["provider"], postgresql_where=sa.text("refused"))
