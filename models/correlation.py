@@ -19,19 +19,17 @@ from models.correlated import Attachment
 from models.correlation_events import AttachmentStands, AttachReason, IncidentAttached, IncidentDetached
 from models.deadlines import ATTACHMENT, RECLASSIFY, STORM, WAKE
 from models.escalation import TOCSIN
-from models.events import (
+from models.escalation_events import (
     Acknowledged,
     AcknowledgementStands,
     EscalationExhausted,
-    Event,
-    IncidentOpened,
-    IncidentReopened,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
     PageHeld,
-    SeverityChanged,
 )
+from models.events import Event, IncidentOpened, IncidentReopened, SeverityChanged
+from models.evolution import evolve
 from models.oncall.business import wake_at
 from models.ourselves import OURSELVES
 from models.policy import Policy
@@ -45,7 +43,7 @@ from models.signals import (
     Signal,
     SplitRequested,
 )
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import Neighbour, Question, Surroundings
 
 _STORM = "tocsin/storm/"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from models.deliveries import DeliveryKind, Message
 from models.escalation import acknowledge_due
-from models.events import (
+from models.escalation_events import (
     EscalationExhausted,
     LevelPaged,
     LevelSkipped,

@@ -10,19 +10,8 @@ from models import correlation_words, deadlines, escalation_words, flapping
 from models.coordination_events import RoleAssigned
 from models.correlation_events import CorrelationEvent
 from models.deadlines import Deadline
-from models.events import (
-    Acknowledged,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    LevelPaged,
-    LevelSkipped,
-    NobodyOnCall,
-    PageHeld,
-    PolicyReassigned,
-    ReclassificationPlanned,
-    SeverityChanged,
-)
+from models.escalation_events import Acknowledged, LevelPaged, LevelSkipped, NobodyOnCall, PageHeld, PolicyReassigned
+from models.events import IncidentOpened, IncidentReopened, IncidentResolved, ReclassificationPlanned, SeverityChanged
 from models.flapping_events import FlappingEvent
 from models.oncall.within import said
 from models.policy import Policy

@@ -17,31 +17,25 @@ from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.coordination_events import CoordinationEvent
 from models.correlation_events import CorrelationEvent
 from models.deadlines import POSTMORTEM
-from models.deliveries import (
-    PROVIDER_OF,
-    Delivery,
-    DeliveryKind,
-    IncidentFacts,
-    Message,
-    PageFacts,
-    Urgency,
-)
-from models.events import (
+from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.escalation_events import (
     Acknowledged,
-    AlertsJoined,
-    AlertsResolved,
-    AlertsWentStale,
     EscalationExhausted,
-    Event,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
     PageFailed,
     PageHeld,
     PolicyReassigned,
+)
+from models.events import (
+    AlertsJoined,
+    AlertsResolved,
+    AlertsWentStale,
+    Event,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
     SeverityChanged,
     UpdatePosted,
 )

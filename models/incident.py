@@ -1,5 +1,5 @@
-"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/state.py) applies
-them.
+"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/evolution.py)
+applies them.
 
 Theory of operation. Both functions are pure: time is an argument, ids derive from what is already known, nothing is
 read or sent, so that replaying the signals of a key gives the same log and folding the log gives the same state.
@@ -33,7 +33,9 @@ from models import (
     updates,
 )
 from models.deadlines import ACKNOWLEDGE, WAKE
-from models.events import Acknowledged, AlertsMuted, Event
+from models.escalation_events import Acknowledged
+from models.events import AlertsMuted, Event
+from models.evolution import evolve
 from models.generation import opening, resolution
 from models.incident_deadlines import reached
 from models.known_alerts import MutedAlert
@@ -61,10 +63,8 @@ from models.signals import (
     SplitRequested,
     UpdateRequested,
 )
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import NOTHING_AROUND, Surroundings
-
-__all__ = ["Incident", "decide", "evolve"]
 
 
 def decide(

@@ -14,12 +14,13 @@ from models.correlation import stormy
 from models.correlation_events import IncidentsCollected, StormGoesOn
 from models.escalation import TOCSIN
 from models.events import Event, IncidentOpened, IncidentReopened
+from models.evolution import evolve
 from models.generation import opening, resolution
 from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.severity import Classification, worst
 from models.signals import Collected, IncidentsAttached
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import Surroundings
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
-from models import review, state
+from models import evolution, review
 from models.deadlines import Deadline, DeadlineStatus, ledger
 from models.events import DeadlinePassed, Event, decode_event
 from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, finding, when
@@ -55,7 +55,7 @@ class _Fate:
 def verify(case: Case, terms: Terms) -> list[Finding]:
     """Everything that is wrong with the incident; nothing while all is well or merely in progress."""
     found: list[Finding] = []
-    incident = _folded(case, case.log, decode_event, state.evolve, found)
+    incident = _folded(case, case.log, decode_event, evolution.evolve, found)
     owed = _folded(case, case.review_log, decode_review_event, review.evolve, found)
     if incident is None or owed is None:
         return found  # what follows from a broken log is worth nothing

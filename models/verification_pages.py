@@ -16,20 +16,22 @@ from datetime import datetime, timedelta
 from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
 from models.deadlines import ACKNOWLEDGE, WAKE
 from models.deliveries import DeliveryKind
-from models.events import (
+from models.escalation_events import (
     Acknowledged,
-    AlertsJoined,
-    DeadlinePassed,
-    Event,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
     LevelPaged,
     NobodyOnCall,
     PageFailed,
     PageHeld,
     PageReceived,
     PolicyReassigned,
+)
+from models.events import (
+    AlertsJoined,
+    DeadlinePassed,
+    Event,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
     SeverityChanged,
 )
 from models.findings import Case, Finding, FindingKind, SentRow, Terms, finding, when

@@ -15,9 +15,10 @@ from typing import Any, cast
 
 from models import wire
 from models.events import Event, IncidentOpened
+from models.evolution import evolve
 from models.maintenance import MaintenanceWindow
 from models.review import ActionItem, Review
-from models.state import Incident, evolve
+from models.state import Incident
 from models.step import Logged
 from models.store import maintenance
 from models.store.codec import INCIDENT, REVIEW, clean, indexed, json_text, to_json

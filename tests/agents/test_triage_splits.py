@@ -11,7 +11,8 @@ from typing import Any
 from agents import triage
 from models import report_parts
 from models.alert import AlertGroup
-from models.incident import decide, evolve
+from models.evolution import evolve
+from models.incident import decide
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
 from models.reports import signals_of

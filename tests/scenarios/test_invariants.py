@@ -12,11 +12,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from models.deadlines import DeadlineStatus
 from models.deliveries import DeliveryKind, Provider
 from models.escalation import TOCSIN
-from models.events import LevelPaged
+from models.escalation_events import LevelPaged
+from models.evolution import evolve
 from models.maintenance import MaintenanceWindow
 from models.role import Role
 from models.severity import Severity
-from models.state import Incident, evolve
+from models.state import Incident
 from tests.scenarios.oncall import policy
 from tests.world import DEFAULT, Answer, World, breaks_off, is_down, takes
 

@@ -10,8 +10,8 @@ import pytest
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, Urgency
 from models.events import Event
+from models.evolution import evolve
 from models.findings import Case, Finding, SentRow, Terms
-from models.state import evolve
 from models.verification_pages import Told, page_findings
 from tests.memory import Sent
 from tests.scenarios.oncall import PEOPLE, policy
