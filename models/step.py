@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from models import evolution, fanout, maintenance, maintenance_words, review
+from models import evolution, fanout, maintenance, maintenance_words, review, review_words
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
 from models.escalation_events import Acknowledged, LevelPaged
@@ -150,7 +150,7 @@ def step_review(
         state = review.evolve(previous, event, at)
         logged.append(Logged(state.seq, at, event))
         entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
-        deliveries += fanout.review_deliveries(state.seq, event, state, policy)
+        deliveries += review_words.deliveries(state.seq, event, state, policy)
     return Step(
         signal_id=signal.id,
         before=before,
