@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from models.correlation import storm_key, stormy
 from models.deliveries import DeliveryKind
+from models.storms import storm_key, stormy
 from models.surroundings import Question
 from tests.evidence import findings
 from tests.world import DEFAULT, World
