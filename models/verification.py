@@ -15,14 +15,14 @@ from typing import Generic
 from models import evolution, review
 from models.deadlines import Deadline, DeadlineStatus, ledger
 from models.events import DeadlinePassed, Event, decode_event
-from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, finding, when
+from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, Told, finding, when
 from models.flaps import Flaps
 from models.review import Review
 from models.review_events import ReviewEvent, decode_review_event
 from models.state import Incident
 from models.step import State
 from models.verification_holds import hold_findings
-from models.verification_pages import Told, page_findings
+from models.verification_pages import page_findings
 
 OVERDUE_AFTER = timedelta(minutes=2)
 """How late a deadline may fire. It waits for a worker's next look, its lease, its topic and the lifecycle."""
