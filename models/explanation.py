@@ -116,12 +116,10 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield from event.why
             yield from consequences(severity, priority, policy)
         case ReclassificationPlanned(pending=pending):
-            yield from (
-                f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}" for one in pending
-            )
+            for one in pending:
+                yield f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}"
         case LevelPaged():
-            who = escalation_words.who(event)
-            last = _instant(event.acknowledge_due)
+            who, last = escalation_words.who(event), _instant(event.acknowledge_due)
             yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {last} at the latest"
         case LevelSkipped() | NobodyOnCall() | PageHeld():
             yield escalation_words.passed_over(event)
