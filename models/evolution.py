@@ -7,7 +7,6 @@ signal: models/incident.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import assert_never
 
@@ -23,8 +22,6 @@ from models.deadlines import (
     RECLASSIFY,
     STALE,
     WAKE,
-    Deadline,
-    deadline_id,
 )
 from models.escalation_events import (
     Acknowledged,
@@ -112,16 +109,16 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         return _escalated(incident, event, at)
     if isinstance(event, CoordinationEvent):
         told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
-        return _scheduled(told, coordination.clocks(event))
+        return told.scheduled(coordination.clocks(event))
     if isinstance(event, CorrelationEvent):
         return _related(incident, event)
     if isinstance(event, FlappingEvent):
-        return _scheduled(replace(incident, flaps=flaps.evolve(incident.flaps, event, at)), flaps.clocks(event))
+        return replace(incident, flaps=flaps.evolve(incident.flaps, event, at)).scheduled(flaps.clocks(event))
     match event:
         case AlertsJoined():
             return _joined(incident, event)
         case AlertsSeen(stale_due=due) | AlertsWentStale(stale_due=due):
-            return _arm(incident, STALE, due)
+            return incident.armed(STALE, due)
         case GroupTruncated(group=group, unlisted=unlisted):
             return replace(incident, alerts=incident.alerts.truncated(group, unlisted=unlisted))
         case AlertsResolved(fingerprints=fingerprints, received_at=received_at):
@@ -132,7 +129,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
             return _judged(incident, event)
         case ReclassificationPlanned(pending=pending):
             planned = replace(incident, pending=pending)
-            return _scheduled(planned, {RECLASSIFY: pending[0].due_at if pending else None})
+            return planned.scheduled({RECLASSIFY: pending[0].due_at if pending else None})
         case UpdatePosted(stage=stage):
             return replace(incident, stage=stage, last_update_at=at)
         case IncidentResolved():
@@ -140,7 +137,7 @@ def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa
         case IncidentReopened():
             return _reopened(incident, at)
         case DeadlinePassed(name=name):
-            return _disarm(incident, name)
+            return incident.disarmed(name)
         case IncidentOpened():
             message = "incident_opened in the middle of a log"
             raise CorruptLogError(message)
@@ -154,52 +151,33 @@ def _escalated(incident: Incident, event: EscalationEvent, at: datetime) -> Inci
             return _paged(incident, event, at)
         case PageReceived(ordinal=ordinal, acknowledge_due=due):
             received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
-            return received if due is None else _arm(replace(received, heard_at=at), ACKNOWLEDGE, due)
+            return received if due is None else replace(received, heard_at=at).armed(ACKNOWLEDGE, due)
         case PageFailed(ordinal=ordinal, final=final):
             return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
         case EscalationExhausted():
-            return _disarm(incident, ACKNOWLEDGE)
+            return incident.disarmed(ACKNOWLEDGE)
         case LevelSkipped() | NobodyOnCall():
             return incident
         case PageHeld(step=step, until=until, maintenance=title):
-            return _arm(_disarm(replace(incident, held_step=step, held_by=title), ACKNOWLEDGE), WAKE, until)
+            return replace(incident, held_step=step, held_by=title).disarmed(ACKNOWLEDGE).armed(WAKE, until)
         case PolicyReassigned(acknowledge_due=acknowledge, expires_due=expires):
             given = replace(incident, policy_version=event.policy_version, chain=event.chain, step=event.step)
             clocks = {ACKNOWLEDGE: acknowledge, ACKNOWLEDGEMENT: expires}
-            return _scheduled(given, {name: due for name, due in clocks.items() if due})
+            return given.scheduled({name: due for name, due in clocks.items() if due})
         case AcknowledgementStands(expires_due=due):
-            return _arm(incident, ACKNOWLEDGEMENT, due)
+            return incident.armed(ACKNOWLEDGEMENT, due)
         case Acknowledged(by=by, expires_due=due):
             taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
-            waits = _disarm(taken, ACKNOWLEDGE, WAKE)
-            return waits if due is None else _arm(waits, ACKNOWLEDGEMENT, due)
+            waits = taken.disarmed(ACKNOWLEDGE, WAKE)
+            return waits if due is None else waits.armed(ACKNOWLEDGEMENT, due)
         case _:
             assert_never(event)
 
 
 def _related(incident: Incident, event: CorrelationEvent) -> Incident:
     told = replace(incident, correlated=correlated.evolve(incident.correlated, event))
-    quiet = _disarm(told, *_PAGING, *coordination.CLOCKS) if isinstance(event, IncidentAttached) else told
-    return _scheduled(quiet, correlated.clocks(event))
-
-
-def _arm(incident: Incident, name: str, due_at: datetime) -> Incident:
-    deadline = Deadline(deadline_id(incident.id, name, incident.seq + 1), name, due_at)
-    return replace(incident, deadlines={**incident.deadlines, name: deadline})
-
-
-def _disarm(incident: Incident, *names: str) -> Incident:
-    if incident.deadlines.keys().isdisjoint(names):
-        return incident
-    kept = {name: deadline for name, deadline in incident.deadlines.items() if name not in names}
-    return replace(incident, deadlines=kept)
-
-
-def _scheduled(incident: Incident, clocks: Mapping[str, datetime | None]) -> Incident:
-    """Arms what has an instant and disarms the rest."""
-    for name, due_at in clocks.items():
-        incident = _disarm(incident, name) if due_at is None else _arm(incident, name, due_at)
-    return incident
+    quiet = told.disarmed(*_PAGING, *coordination.CLOCKS) if isinstance(event, IncidentAttached) else told
+    return quiet.scheduled(correlated.clocks(event))
 
 
 def _joined(incident: Incident, event: AlertsJoined) -> Incident:
@@ -207,7 +185,7 @@ def _joined(incident: Incident, event: AlertsJoined) -> Incident:
     started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
     alertname = incident.alertname or next((alert.labels.get("alertname", "") for alert in event.alerts), "")
     known = replace(incident, alerts=alerts, started_at=started_at, alertname=alertname)
-    return _arm(known, STALE, event.stale_due)
+    return known.armed(STALE, event.stale_due)
 
 
 def _judged(incident: Incident, event: SeverityChanged) -> Incident:
@@ -220,7 +198,7 @@ def _judged(incident: Incident, event: SeverityChanged) -> Incident:
         why=event.why,
         acknowledge_within=event.acknowledge_within,
     )
-    return judged if event.acknowledge_due is None else _arm(judged, ACKNOWLEDGE, event.acknowledge_due)
+    return judged if event.acknowledge_due is None else judged.armed(ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
@@ -235,7 +213,7 @@ def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
         heard_at=None,
         escalated_at=at if event.reason == "escalated" else incident.escalated_at,
     )
-    return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
+    return paged.disarmed(WAKE, ACKNOWLEDGEMENT).armed(ACKNOWLEDGE, event.acknowledge_due)
 
 
 def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
@@ -251,8 +229,8 @@ def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Inci
         pending=(),
         alerts=replace(incident.alerts, unlisted=frozenset()),
     )
-    quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, CALM, *coordination.CLOCKS, *correlated.CLOCKS)
-    return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)
+    quiet = resolved.disarmed(*_PAGING, RECLASSIFY, STALE, CALM, *coordination.CLOCKS, *correlated.CLOCKS)
+    return quiet if event.postmortem_due is None else quiet.armed(POSTMORTEM, event.postmortem_due)
 
 
 def _reopened(incident: Incident, at: datetime) -> Incident:
@@ -267,4 +245,4 @@ def _reopened(incident: Incident, at: datetime) -> Incident:
         acknowledged_at=None,
         flaps=incident.flaps.again(at),
     )
-    return _disarm(reopened, POSTMORTEM)
+    return reopened.disarmed(POSTMORTEM)

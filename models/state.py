@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from models.coordination import Coordination
+from models.copies import replace
 from models.correlated import Correlated
-from models.deadlines import Deadline
+from models.deadlines import Deadline, deadline_id
 from models.flaps import Flaps
 from models.known_alerts import KnownAlerts
 from models.page import Page, Pages, latest
@@ -124,3 +125,22 @@ class Incident:
     def dedup_key(self, page: Page) -> str:
         """PagerDuty's key of a page: generation (the id) and ordinal, so that no two pages share one."""
         return f"{self.id}/{page.ordinal}"
+
+    def armed(self, name: str, due_at: datetime) -> Incident:
+        """It waits for `due_at` by a deadline of that name, anew where it had one; named by the event that is next."""
+        deadline = Deadline(deadline_id(self.id, name, self.seq + 1), name, due_at)
+        return replace(self, deadlines={**self.deadlines, name: deadline})
+
+    def disarmed(self, *names: str) -> Incident:
+        """It waits for none of these."""
+        if self.deadlines.keys().isdisjoint(names):
+            return self
+        kept = {name: deadline for name, deadline in self.deadlines.items() if name not in names}
+        return replace(self, deadlines=kept)
+
+    def scheduled(self, clocks: Mapping[str, datetime | None]) -> Incident:
+        """Arms what has an instant and disarms the rest."""
+        incident = self
+        for name, due_at in clocks.items():
+            incident = incident.disarmed(name) if due_at is None else incident.armed(name, due_at)
+        return incident
