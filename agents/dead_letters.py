@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -48,8 +47,8 @@ def bury(record: Record, reason: str, at: datetime, burial: Burial) -> list[Outg
     letter_id = uuid.uuid5(uuid.NAMESPACE_URL, f"dead-letter/{place}")
     if len(record.key or b"") + len(record.value or b"") > MOST_BYTES:
         record = beginning(record)
-    key, value = record.key or b"", record.value or b""
-    letter = _letter(record.topic, key, value, reason, at, letter_id, record.headers, burial)
+    dead = Outgoing(record.topic, record.key or b"", record.value or b"", record.headers)
+    letter = _letter(dead, reason, at, letter_id, burial)
     if record.key is not None and record.key.startswith(_KEY.encode()):
         return [letter]  # the news of a dead letter died itself: keep it, but do not chase our own tail
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
@@ -69,7 +68,7 @@ def refuse(  # noqa: PLR0913 (a refusal is: who sent what to where, why and when
     """The same for a body that the receiver refused, from an authenticated sender."""
     reason = reason[:LONGEST_REASON]
     headers = {"sender": sender.encode(), "webhook_id": str(letter_id).encode(), "received_at": at.isoformat().encode()}
-    letter = _letter(topic, sender.encode(), body, reason, at, letter_id, headers, burial)
+    letter = _letter(Outgoing(topic, sender.encode(), body, headers), reason, at, letter_id, burial)
     return [letter, unreadable(sender, reason, at, letter_id, burial)]
 
 
@@ -96,20 +95,11 @@ def _kind(reason: str) -> str:
     return "".join(character for character in general if character.isprintable())[:80]
 
 
-def _letter(  # noqa: PLR0913 (a letter is the record, the reason and where it came from)
-    topic: str,
-    key: bytes,
-    value: bytes,
-    reason: str,
-    at: datetime,
-    letter_id: uuid.UUID,
-    headers: Mapping[str, bytes],
-    burial: Burial,
-) -> Outgoing:
+def _letter(dead: Outgoing, reason: str, at: datetime, letter_id: uuid.UUID, burial: Burial) -> Outgoing:
     about = {
         "dead_letter_id": str(letter_id).encode(),
-        "dead_topic": topic.encode(),
+        "dead_topic": dead.topic.encode(),
         "dead_reason": reason.encode(),
         "dead_at": at.isoformat().encode(),
     }
-    return Outgoing(burial.dead_letters_topic, key, value, {**headers, **about})
+    return Outgoing(burial.dead_letters_topic, dead.key, dead.value, {**dead.headers, **about})

@@ -252,7 +252,9 @@ async def report(outbox: Outbox, publish: Publish, signals_topic: str, patience:
     """Publishes how up to REPORTS pages fared, as signals, bad news first; how many there were. Good news may wait for
     `patience`. A repetition is absorbed by the inbox.
     """
-    reports = [found for found in await outbox.reports(REPORTS, LATE_AFTER, patience) if found.delivery.page is not None]
+    reports = [
+        found for found in await outbox.reports(REPORTS, LATE_AFTER, patience) if found.delivery.page is not None
+    ]
     if reports:
         await publish([_reported(found, signals_topic) for found in reports])
         await outbox.reported(reports)

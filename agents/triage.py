@@ -1,4 +1,4 @@
-"""Turns one webhook into signals: one per incident key, carrying its alerts, their severity, priority and the reasons.
+"""Reads webhooks, and publishes what they report (models/reports.py) as signals of the incident keys.
 
 Stateless but for two notes: when senders were heard, and which incidents had alerts of which group. That is asked for
 when a group has resolved, which resolves also what it does not list: cut off by `max_alerts`, or forgotten by an
@@ -15,23 +15,17 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 
 from agents.ports import Beats, Groups
 from models import report_parts, webhook_record
-from models.alert import Alert, AlertGroup, read_webhook
-from models.classification import classify, environment_of, incident_key, service_of
+from models.alert import AlertGroup, read_webhook
 from models.heartbeats import Beat, beats_of
 from models.policy import Policy
 from models.rates import Answer, Answers, asks, questions
 from models.records import Outgoing, Publish, Record, Unreadable
+from models.reports import group_of, listing_none, signals_of
 from models.severity import Severity
 from models.signals import AlertsReported, PathProbed, Signal, encode_signal
-
-TITLE, SUMMARY = 300, 2000
-"""Characters that travel in every message; the whole text stays in the log, with the alert."""
-
-LONGEST_LINK = 2000
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +62,7 @@ class _Heard:
 
     @property
     def group_id(self) -> str:
-        return _group_of(self.group) if self.group else ""
+        return group_of(self.group) if self.group else ""
 
     @property
     def resolves(self) -> bool:
@@ -151,7 +145,9 @@ def _unlisted(heard: _Heard, keys: Mapping[str, Collection[str]], ports: TriageP
     if group is None or not heard.resolves:
         return []
     told = {signal.key for signal in heard.signals}
-    return [_listing_none(group, key, ports) for key in sorted(set(keys[heard.group_id]) - told)]
+    return [
+        listing_none(group, key, ports.policy, ports.policy_version) for key in sorted(set(keys[heard.group_id]) - told)
+    ]
 
 
 def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:
@@ -167,90 +163,3 @@ def _outgoing(topic: str, signal: Signal) -> Iterator[Outgoing]:
 def probe_signal_id(webhook_id: uuid.UUID) -> uuid.UUID:
     """The id of the signal that a probe becomes, by which its arrival is recognised."""
     return uuid.uuid5(webhook_id, "probe")
-
-
-def signals_of(
-    group: AlertGroup, policy: Policy, policy_version: str, answers: Answers = MappingProxyType({})
-) -> list[AlertsReported]:
-    """One signal per incident key among the group's alerts, in the order of their first alert. Raises Unreadable for
-    none.
-    """
-    if not group.alerts:
-        message = "alerts: the webhook holds no alert"
-        raise Unreadable(message)
-    by_key: dict[str, list[Alert]] = {}
-    for alert in group.alerts:
-        by_key.setdefault(incident_key(alert.labels, policy), []).append(alert)
-    return [_reported(group, key, alerts, policy, policy_version, answers) for key, alerts in by_key.items()]
-
-
-def _reported(
-    group: AlertGroup, key: str, alerts: Sequence[Alert], policy: Policy, policy_version: str, answers: Answers
-) -> AlertsReported:
-    first = next((alert for alert in alerts if alert.status == "firing"), alerts[0])
-    service = service_of(first.labels, policy)
-    name = first.labels.get("alertname") or "Alert"
-    return AlertsReported(
-        id=uuid.uuid5(group.webhook_id, key),
-        key=key,
-        sender=group.sender,
-        group=_group_of(group),
-        group_status=group.status,
-        truncated=group.truncated,
-        alerts=tuple(alerts),
-        received_at=group.received_at,
-        title=f"{name} on {service}"[:TITLE],
-        summary=(first.annotations.get("summary") or first.annotations.get("description", ""))[:SUMMARY],
-        service=service,
-        environment=environment_of(first.labels, policy),
-        links=_links(first, policy, group),
-        classification=classify(alerts, policy, group.received_at, answers),
-        policy_version=policy_version,
-    )
-
-
-def _listing_none(group: AlertGroup, key: str, ports: TriagePorts) -> AlertsReported:
-    """Tells an incident that a group of its alerts has resolved, although the message lists none of them."""
-    return AlertsReported(
-        id=uuid.uuid5(group.webhook_id, key),
-        key=key,
-        sender=group.sender,
-        group=_group_of(group),
-        group_status=group.status,
-        truncated=group.truncated,
-        alerts=(),
-        received_at=group.received_at,
-        title="",
-        summary="",
-        service="",
-        environment="",
-        links={},
-        classification=classify((), ports.policy, group.received_at),
-        policy_version=ports.policy_version,
-    )
-
-
-def _group_of(group: AlertGroup) -> str:
-    return f"{group.sender}/{group.group_key}"
-
-
-def _links(alert: Alert, policy: Policy, group: AlertGroup) -> Mapping[str, str]:
-    """Only web addresses, and none without end: a link goes into messages that people click at three in the morning.
-    POLICY 7.
-    """
-    entry = policy.services.get(service_of(alert.labels, policy))
-    candidates = {
-        "runbook": alert.annotations.get("runbook_url")
-        or alert.annotations.get("runbook")
-        or (entry and entry.runbook_url),
-        "dashboard": alert.annotations.get("dashboard_url")
-        or alert.annotations.get("dashboard")
-        or (entry and entry.dashboard_url),
-        "source": alert.generator_url,
-        "alertmanager": group.external_url,
-    }
-    return {name: url for name, url in candidates.items() if url and _is_link(url)}
-
-
-def _is_link(url: str) -> bool:
-    return url.startswith(("https://", "http://")) and len(url) <= LONGEST_LINK

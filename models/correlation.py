@@ -8,34 +8,29 @@ is swallowed. docs/decisions/0033.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
-from urllib.parse import quote, unquote
 
-from models import escalation, maintenance_holds
+from models import escalation, parents
 from models.correlated import Attachment
-from models.correlation_events import AttachmentStands, AttachReason, IncidentAttached, IncidentDetached
+from models.correlation_events import AttachmentStands, IncidentAttached, IncidentDetached
 from models.deadlines import ATTACHMENT, RECLASSIFY, STORM, WAKE
 from models.escalation import TOCSIN
-from models.events import (
+from models.escalation_events import (
     Acknowledged,
     AcknowledgementStands,
     EscalationExhausted,
-    Event,
-    IncidentOpened,
-    IncidentReopened,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
     PageHeld,
-    SeverityChanged,
 )
-from models.oncall.business import wake_at
+from models.events import Event, IncidentOpened, IncidentReopened, SeverityChanged
+from models.evolution import evolve
 from models.ourselves import OURSELVES
 from models.policy import Policy
-from models.severity import Severity, describe
 from models.signals import (
     AlertsReported,
     DeadlineReached,
@@ -45,22 +40,11 @@ from models.signals import (
     Signal,
     SplitRequested,
 )
-from models.state import Incident, evolve
-from models.surroundings import Neighbour, Question, Surroundings
+from models.state import Incident
+from models.surroundings import Question, Surroundings
 
-_STORM = "tocsin/storm/"
 _PAGING = LevelPaged | LevelSkipped | NobodyOnCall | EscalationExhausted | PageHeld
-
-
-def storm_key(environment: str) -> str:
-    """The key of the incident that stands for a storm."""
-    return _STORM + quote(environment, safe=" ")
-
-
-def stormy(key: str) -> str | None:
-    """The environment whose storm has this key; None for any other incident."""
-    environment = key.removeprefix(_STORM)
-    return None if environment == key or "/" in environment else unquote(environment)
+_OVER = "what it was attached to is over, or matters less"
 
 
 def question(signals: Iterable[Signal], policy: Policy) -> Question:
@@ -110,10 +94,9 @@ def quieted(
     state = reduce(lambda known, event: evolve(known, event, now), calm, incident)
     if state is None or not state.is_open or state.service == OURSELVES:
         return list(events)
-    again = now + policy.correlation.look_again
     if state.parent is not None:
-        return _still(state, signal, events, AttachmentStands(look_again_due=again), around, policy, now)
-    found = next(_parents(state, policy, around, now), None)
+        return _still(state, signal, events, policy, now, around)
+    found = next(parents.candidates(state, policy, around, now), None)
     if found is None or (state.pages and not _opens(events)):
         return list(events)
     parent, number, reason, why = found
@@ -127,20 +110,14 @@ def quieted(
         hushes=hushes,
         severity=state.severity,
         tier=state.tier,
-        look_again_due=again,
+        look_again_due=now + policy.correlation.look_again,
         by=TOCSIN,
     )
     return [*calm, attached]
 
 
-def _still(  # noqa: PLR0913
-    state: Incident,
-    signal: Signal,
-    events: Sequence[Event],
-    stands: AttachmentStands,
-    around: Surroundings,
-    policy: Policy,
-    now: datetime,
+def _still(
+    state: Incident, signal: Signal, events: Sequence[Event], policy: Policy, now: datetime, around: Surroundings
 ) -> list[Event]:
     """`events` of an incident that is attached: on its own again when a person pages, or when it became worse."""
     calm = [event for event in events if not isinstance(event, _PAGING)]
@@ -149,10 +126,9 @@ def _still(  # noqa: PLR0913
         paged = any(isinstance(event, LevelPaged) for event in events)
         by = getattr(signal, "by", TOCSIN)
         return [*events, IncidentDetached(why=f"paged by {by}", by=by)] if paged else list(events)
-    if _stands(state, policy, around, now, worse=raised):
-        return [*calm, stands]
-    why = "what it was attached to is over, or matters less"
-    return [*calm, *_detached(state, why, TOCSIN, policy, now)]
+    if parents.stands(state, policy, around, now, worse=raised):
+        return [*calm, AttachmentStands(look_again_due=now + policy.correlation.look_again)]
+    return [*calm, *_detached(state, _OVER, TOCSIN, policy, now)]
 
 
 def _may_attach(policy: Policy, around: Surroundings) -> bool:
@@ -180,70 +156,16 @@ def _ends_a_wait(signal: Signal) -> bool:
     return passed or isinstance(signal, HoldsChanged)
 
 
-def _parents(
-    state: Incident, policy: Policy, around: Surroundings, now: datetime
-) -> Iterator[tuple[str, str, AttachReason, str]]:
-    """The incidents that page for `state`, the best first: key, number, reason and why."""
-    rules = policy.correlation
-    for service in policy.depends_on(state.service) if rules.by_dependency else ():
-        known = around.worst.get((state.environment, service))
-        if known and policy.pages(known.priority) and _covers(known, state, policy, around, now):
-            yield known.key, known.number, "dependency", f"{state.service} depends on {service}"
-    worse = around.worst.get((state.environment, state.service)) if rules.by_severity else None
-    if (
-        worse
-        and policy.pages(worse.priority)
-        and worse.severity.worse_than(state.severity)
-        and _covers(worse, state, policy, around, now)
-    ):
-        yield worse.key, worse.number, "severity", f"{state.service} has a {worse.severity} already"
-    storm = rules.storm
-    begun = around.begun.get(state.environment, 0)
-    held = maintenance_holds.holding(state, around.windows, now)  # what pages nobody shall not page by way of a storm
-    if storm and begun >= storm.incidents and state.severity is not Severity.SEV1 and not held:
-        yield (
-            storm_key(state.environment),
-            "",
-            "storm",
-            f"{begun} incidents or more began within {describe(storm.within)}",
-        )
-
-
-def _covers(other: Neighbour, state: Incident, policy: Policy, around: Surroundings, now: datetime) -> bool:
-    """True when whoever is paged for `other` comes at least as fast and for something at least as bad."""
-    if _waits(other, policy, around, now) and not _waits(state, policy, around, now):
-        return False
-    return other.key != state.key and other.priority <= state.priority and not state.severity.worse_than(other.severity)
-
-
-def _waits(one: Neighbour | Incident, policy: Policy, around: Surroundings, now: datetime) -> bool:
-    """True while nobody is paged for it, because of maintenance or after hours."""
-    opens = wake_at(policy.calendar(one.service), one.severity, now)
-    return opens > now or maintenance_holds.holding(one, around.windows, now) is not None
-
-
-def _stands(state: Incident, policy: Policy, around: Surroundings, now: datetime, *, worse: bool = False) -> bool:
-    """Whether the other still pages for it. A person who merged is right until it is `worse` than it was then."""
-    parent, attachment = around.by_key.get(state.parent or ""), state.correlated.attachment
-    if parent is None or attachment is None or parent.parent == state.key:  # each into the other, by two workers
-        return False
-    if attachment.reason == "merged" and not worse:
-        return True
-    swallows = attachment.reason == "storm" and state.severity is Severity.SEV1
-    return _covers(parent, state, policy, around, now) and not swallows
-
-
 def looked_again(incident: Incident, policy: Policy, now: datetime, around: Surroundings) -> list[Event]:
     """The other incident is still open; or it is not, and this one pages for itself, unless somebody has it."""
-    if _stands(incident, policy, around, now):
+    if parents.stands(incident, policy, around, now):
         number = around.by_key[incident.parent or ""].number
         return [AttachmentStands(look_again_due=now + policy.correlation.look_again, number=number)]
-    why = "what it was attached to is over, or matters less"
     if incident.status == "acknowledged":
         expires = escalation.expires_due(incident, policy, now)
         stands = [AcknowledgementStands(expires_due=expires)] if expires else []
-        return [IncidentDetached(why=why, by=TOCSIN), *stands]
-    return _detached(incident, why, TOCSIN, policy, now)
+        return [IncidentDetached(why=_OVER, by=TOCSIN), *stands]
+    return _detached(incident, _OVER, TOCSIN, policy, now)
 
 
 def merged(

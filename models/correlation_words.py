@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from models.channels import Told
 from models.correlation_events import (
     AlertsElsewhere,
     AlertsHandedOn,
@@ -23,7 +24,7 @@ _NAMED = 5
 """Incidents that are named in one message."""
 
 
-def told(event: CorrelationEvent, before: Incident | None) -> Iterator[tuple[DeliveryKind, Message | None, None]]:
+def told(event: CorrelationEvent, before: Incident | None) -> Iterator[Told]:
     """To whom `event` is said. A storm collects by the hundred and is not told of each."""
     match event:
         case IncidentsCollected() if before is not None and not _worth_telling(

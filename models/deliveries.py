@@ -1,7 +1,8 @@
 """Deliveries: what must reach an outside world, frozen as facts at the moment it was decided, and how sending it went.
 
-Owns the vocabulary that lifecycle, delivery and notifiers share. A delivery's facts never change, so a late retry tells
-what was true when it was decided; what providers answered (receipts) is handed to the next send beside it.
+Owns the vocabulary that lifecycle, delivery and notifiers share; long because it is all of it, in one place. A
+delivery's facts never change, so a late retry tells what was true when it was decided; what providers answered
+(receipts) is handed to the next send beside it.
 """
 
 from __future__ import annotations

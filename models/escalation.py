@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 
 from models import paging
 from models.deadlines import ACKNOWLEDGE, WAKE
-from models.events import (
+from models.escalation_events import (
     AcknowledgementStands,
     EscalationExhausted,
-    Event,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
@@ -22,14 +21,15 @@ from models.events import (
     PageHeld,
     PageReason,
     PageReceived,
-    SeverityChanged,
 )
+from models.events import Event, SeverityChanged
+from models.evolution import evolve
 from models.oncall.business import wake_at
 from models.page import Recipient
 from models.policy import Policy
 from models.severity import Severity
 from models.signals import DeliveryReported, EscalateRequested
-from models.state import Incident, evolve
+from models.state import Incident
 
 _NO_CLOCK = timedelta(hours=1)
 """For a level that a person pages on an incident whose priority has no clock."""

@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
+from models.channels import Told
 from models.deliveries import DeliveryKind, Message
 from models.escalation import acknowledge_due
-from models.events import (
+from models.escalation_events import (
+    Acknowledged,
+    AcknowledgementStands,
+    EscalationEvent,
     EscalationExhausted,
     LevelPaged,
     LevelSkipped,
     NobodyOnCall,
     PageFailed,
     PageHeld,
+    PageReceived,
     PolicyReassigned,
 )
+from models.page import answerable
 from models.policy import Policy
 from models.state import Incident
 
 
-def paged(event: LevelPaged) -> str:
+def told(event: EscalationEvent, incident: Incident, policy: Policy) -> Iterator[Told]:
+    """To whom `event` is said; `incident` is as it stands at the end of the step."""
+    match event:
+        case LevelPaged(reason=reason, by=by):
+            words = _turn(event, incident, policy)
+            yield from ((DeliveryKind.PAGE, words, page) for page in event.pages if page.is_sent)
+            yield from _mentions(event, policy)
+            if reason not in {"opened", "reopened"}:
+                yield DeliveryKind.NOTICE, Message(_paged(event), by=by), None
+                yield DeliveryKind.REFRESH, None, None
+        case LevelSkipped() | PageHeld():
+            yield DeliveryKind.NOTICE, Message(passed_over(event)), None
+        case PolicyReassigned(by=by):
+            yield DeliveryKind.NOTICE, Message(reassigned(event), by=by), None
+            yield DeliveryKind.REFRESH, None, None
+        case NobodyOnCall() | PageFailed() | EscalationExhausted():
+            yield DeliveryKind.PAGE_FALLBACK, Message(_loud(event)), None
+        case Acknowledged(by=by, via=via):
+            yield from ((DeliveryKind.PAGE_ACKNOWLEDGE, None, page) for page in answerable(incident.pages))
+            yield DeliveryKind.NOTICE, Message(f"Acknowledged by {by} ({via})", by=by), None
+            yield DeliveryKind.REFRESH, None, None
+        case PageReceived() | AcknowledgementStands():
+            return
+        case _:
+            assert_never(event)
+
+
+def _paged(event: LevelPaged) -> str:
     """`Paged secondary (ana, ben): not acknowledged`."""
-    return f"Paged {event.level}{who(event)}: {why(event)}"
+    return f"Paged {event.level}{who(event)}: {_why(event)}"
 
 
-def why(event: LevelPaged) -> str:
+def _why(event: LevelPaged) -> str:
     """`not acknowledged`, or who asked for it."""
     return f"{event.by} asked for it" if event.reason == "escalated" else event.reason
 
 
-def turn(event: LevelPaged, incident: Incident, policy: Policy) -> Message:
+def _turn(event: LevelPaged, incident: Incident, policy: Policy) -> Message:
     """Why it is this level's turn, and by when somebody has to have taken it, by a clock that begins at once."""
-    return Message(why(event), acknowledge_by=acknowledge_due(incident, policy, incident.last_at))
+    return Message(_why(event), acknowledge_by=acknowledge_due(incident, policy, incident.last_at))
 
 
 def reassigned(event: PolicyReassigned) -> str:
@@ -46,7 +80,7 @@ def who(event: LevelPaged) -> str:
     return f" ({', '.join(people)})" if people else ""
 
 
-def loud(event: NobodyOnCall | PageFailed | EscalationExhausted) -> str:
+def _loud(event: NobodyOnCall | PageFailed | EscalationExhausted) -> str:
     """What everybody has to read, because nobody may have been woken."""
     if isinstance(event, NobodyOnCall):
         return passed_over(event)
@@ -69,7 +103,7 @@ def passed_over(event: LevelSkipped | NobodyOnCall | PageHeld) -> str:
     return f"Nobody can be reached on any level ({', '.join(event.levels)}). {then}"
 
 
-def mentions(event: LevelPaged, policy: Policy) -> Iterator[tuple[DeliveryKind, Message, None]]:
+def _mentions(event: LevelPaged, policy: Policy) -> Iterator[Told]:
     """Calls in Slack for those who have no pager."""
     for one in event.recipients:
         if not one.is_sent:

@@ -10,19 +10,8 @@ from models import correlation_words, deadlines, escalation_words, flapping
 from models.coordination_events import RoleAssigned
 from models.correlation_events import CorrelationEvent
 from models.deadlines import Deadline
-from models.events import (
-    Acknowledged,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    LevelPaged,
-    LevelSkipped,
-    NobodyOnCall,
-    PageHeld,
-    PolicyReassigned,
-    ReclassificationPlanned,
-    SeverityChanged,
-)
+from models.escalation_events import Acknowledged, LevelPaged, LevelSkipped, NobodyOnCall, PageHeld, PolicyReassigned
+from models.events import IncidentOpened, IncidentReopened, IncidentResolved, ReclassificationPlanned, SeverityChanged
 from models.flapping_events import FlappingEvent
 from models.oncall.within import said
 from models.policy import Policy
@@ -127,12 +116,10 @@ def _said(event: object, incident: Incident, policy: Policy) -> Iterator[str]:  
             yield from event.why
             yield from consequences(severity, priority, policy)
         case ReclassificationPlanned(pending=pending):
-            yield from (
-                f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}" for one in pending
-            )
+            for one in pending:
+                yield f"{level(one.severity)} from {_instant(one.due_at)} on, if it lasts: {one.why}"
         case LevelPaged():
-            who = escalation_words.who(event)
-            last = _instant(event.acknowledge_due)
+            who, last = escalation_words.who(event), _instant(event.acknowledge_due)
             yield f"{event.level} paged{who}: {event.reason}; to be acknowledged by {last} at the latest"
         case LevelSkipped() | NobodyOnCall() | PageHeld():
             yield escalation_words.passed_over(event)

@@ -16,41 +16,23 @@ from models import announcements, correlation_words, escalation_words, flapping,
 from models.channels import Told, fresh_by, introduction, known_to, retold
 from models.coordination_events import CoordinationEvent
 from models.correlation_events import CorrelationEvent
-from models.deadlines import POSTMORTEM
-from models.deliveries import (
-    PROVIDER_OF,
-    Delivery,
-    DeliveryKind,
-    IncidentFacts,
-    Message,
-    PageFacts,
-    Urgency,
-)
+from models.deliveries import PROVIDER_OF, Delivery, DeliveryKind, IncidentFacts, Message, PageFacts, Urgency
+from models.escalation_events import EscalationEvent
 from models.events import (
-    Acknowledged,
     AlertsJoined,
     AlertsResolved,
     AlertsWentStale,
-    EscalationExhausted,
     Event,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
-    LevelPaged,
-    LevelSkipped,
-    NobodyOnCall,
-    PageFailed,
-    PageHeld,
-    PolicyReassigned,
     SeverityChanged,
     UpdatePosted,
 )
 from models.flapping_events import FlappingEvent
 from models.ourselves import OURSELVES
-from models.page import Page
+from models.page import Page, answerable
 from models.policy import Policy
-from models.review import Review
-from models.review_events import OwnerReminded, ReviewEvent
 from models.severity import Severity, describe
 from models.state import Incident
 
@@ -78,9 +60,9 @@ def deliveries(changes: Sequence[Change], after: Incident, policy: Policy, at: d
     """What must be sent because of one step's `changes`, in order; edits in place are merged into one, at the end."""
     facts = incident_facts(after, policy, at)
     told = [(change.seq, what) for change in changes for what in _heard(change, after, policy)]
-    posts = [(seq, what) for seq, what in told if what is not _REFRESH]
+    posts = [(seq, what) for seq, what in told if what[0] is not _K.REFRESH]
     introduced = {_K.ANNOUNCEMENT, _K.INITIAL_REPORT} <= {what[0] for _, what in posts}  # there is nothing to edit yet
-    refreshes = [] if introduced else [(seq, what) for seq, what in told if what is _REFRESH][-1:]
+    refreshes = [] if introduced else [(seq, what) for seq, what in told if what[0] is _K.REFRESH][-1:]
     return tuple(
         _delivery(after, facts, f"{seq}/{index}", what) for index, (seq, what) in enumerate([*posts, *refreshes])
     )
@@ -117,16 +99,22 @@ def _page_facts(page: Page, lane: str) -> PageFacts:
     return PageFacts(page.ordinal, page.level, page.routing_key, lane, email=page.email, webhook=page.webhook)
 
 
-def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  # noqa: C901, PLR0912, PLR0915 (one arm per event)
+def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:
+    """What is said of an event: each subject has words of its own; here are those of the incident's course."""
     event, before = change.event, change.before
-    if isinstance(event, CoordinationEvent | FlappingEvent):
-        found = flapping.told(event) if isinstance(event, FlappingEvent) else announcements.told(event, after, policy)
-        for kind, words in found:
-            yield _REFRESH if kind is _K.REFRESH else (kind, words, None)
-        return
-    if isinstance(event, CorrelationEvent):
+    if isinstance(event, EscalationEvent):
+        yield from escalation_words.told(event, after, policy)
+    elif isinstance(event, CoordinationEvent):
+        yield from ((kind, words, None) for kind, words in announcements.told(event, after, policy))
+    elif isinstance(event, CorrelationEvent):
         yield from correlation_words.told(event, before)
-        return
+    elif isinstance(event, FlappingEvent):
+        yield from ((kind, words, None) for kind, words in flapping.told(event))
+    else:
+        yield from _said(event, before, after, policy)
+
+
+def _said(event: Event, before: Incident | None, after: Incident, policy: Policy) -> Iterator[Told]:
     match event:
         case IncidentOpened():
             yield from _published(after, policy, "We are investigating a problem.")
@@ -134,24 +122,6 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             yield _K.ANNOUNCEMENT, None, None
             yield from _news(f"Reopened: {why}")
             yield from _published(after, policy, "The problem has come back. We are investigating.")
-            yield _REFRESH
-        case LevelPaged(reason=reason, by=by):
-            turn = escalation_words.turn(event, after, policy)
-            yield from ((_K.PAGE, turn, page) for page in event.pages if page.is_sent)
-            yield from escalation_words.mentions(event, policy)
-            if reason not in {"opened", "reopened"}:
-                yield _notice(escalation_words.paged(event), by=by)
-                yield _REFRESH
-        case LevelSkipped() | PageHeld():
-            yield _notice(escalation_words.passed_over(event))
-        case PolicyReassigned(by=by):
-            yield _notice(escalation_words.reassigned(event), by=by)
-            yield _REFRESH
-        case NobodyOnCall() | PageFailed() | EscalationExhausted():
-            yield _K.PAGE_FALLBACK, Message(escalation_words.loud(event)), None
-        case Acknowledged(by=by, via=via):
-            yield from ((_K.PAGE_ACKNOWLEDGE, None, page) for page in _sent(after))
-            yield _notice(f"Acknowledged by {by} ({via})", by=by)
             yield _REFRESH
         case SeverityChanged(severity=severity, why=why, by=by):
             yield from _news(f"Severity is now {severity} ({event.priority}): {'; '.join(why)}", by=by)
@@ -171,17 +141,12 @@ def _told(change: Change, after: Incident, policy: Policy) -> Iterator[Told]:  #
             if before is not None and before.pages:
                 yield _REFRESH
         case IncidentResolved(by=by, note=note):
-            yield from ((_K.PAGE_RESOLVE, None, page) for page in _sent(after))
+            yield from ((_K.PAGE_RESOLVE, None, page) for page in answerable(after.pages))
             yield _K.RESOLUTION, Message(note or "Resolved.", by=by, next_steps=_owed(event)), None
             yield from _published(after, policy, "The problem is resolved.")
             yield _REFRESH
         case _:
             return
-
-
-def _sent(incident: Incident) -> Iterator[Page]:
-    """The pages that PagerDuty may know."""
-    return (page for page in incident.pages if page.routing_key and not page.failed)
 
 
 def _raised_to(peak: Severity, after: Incident, policy: Policy) -> Iterator[Told]:
@@ -250,32 +215,3 @@ def incident_facts(incident: Incident, policy: Policy, at: datetime) -> Incident
         attached_to=incident.attached_to,
         collected=incident.correlated.collected,
     )
-
-
-def review_deliveries(seq: int, event: ReviewEvent, review: Review, policy: Policy) -> list[Delivery]:
-    """A reminder to the owner of what is due soon or overdue. POLICY 22, 24."""
-    if not isinstance(event, OwnerReminded):
-        return []
-    if event.subject == POSTMORTEM and review.postmortem is not None:
-        what, due_at = f"The postmortem of {review.number} ({review.postmortem.title})", review.postmortem.due_at
-    else:
-        item = review.items[event.subject]
-        what, due_at = f"The action item “{item.title}” ({item.priority}) of {review.number}", item.due_at
-    state = "was due" if event.overdue else "is due"
-    person = policy.people.get(event.owner)
-    message = Message(
-        f"{what} {state} {due_at:%Y-%m-%d %H:%M} UTC.",
-        mention=event.owner,
-        mention_id=person.slack if person else None,
-        slack_channel=policy.communication.slack_channel,
-    )
-    reminder = Delivery(
-        id=uuid.uuid5(review.incident_id, f"delivery/review/{seq}"),
-        incident_id=review.incident_id,
-        incident_key=str(review.incident_id),
-        kind=_K.REMINDER,
-        lane=f"{review.incident_id}/review",
-        urgency=Urgency.PROMPT,
-        message=message,
-    )
-    return [reminder]

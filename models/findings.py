@@ -1,6 +1,6 @@
 """What `tocsin verify` can find: kinds of findings, what each asks for, and the evidence that it looks at. Pure data.
 
-What is wrong is decided in models/verification.py and models/verification_pages.py; rows are read by the store.
+What is wrong is decided in models/verification.py and its parts (verification_*.py); rows are read by the store.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from models.events import Event
 from models.maintenance import MaintenanceWindow
 from models.policy import Policy
 from models.review import Review
@@ -80,6 +81,18 @@ class LogRow:
     at: datetime
     signal_id: uuid.UUID
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of the incident's log, with the states around it."""
+
+    seq: int
+    at: datetime
+    signal_id: uuid.UUID
+    event: Event
+    before: Incident | None
+    after: Incident
 
 
 @dataclass(frozen=True, slots=True)

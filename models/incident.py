@@ -1,5 +1,5 @@
-"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/state.py) applies
-them.
+"""What follows from a signal: `decide(incident, signal, policy, now) -> events`; `evolve` (models/evolution.py)
+applies them.
 
 Theory of operation. Both functions are pure: time is an argument, ids derive from what is already known, nothing is
 read or sent, so that replaying the signals of a key gives the same log and folding the log gives the same state.
@@ -16,9 +16,7 @@ a new, linked generation begins and the old one never changes again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import assert_never
 
 from models import (
@@ -34,24 +32,20 @@ from models import (
     ticks,
     updates,
 )
-from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT, ATTACHMENT, CALM, COMMANDER, RECLASSIFY, STALE, STORM, WAKE
-from models.events import (
-    Acknowledged,
-    AlertsMuted,
-    AlertsWentStale,
-    DeadlinePassed,
-    Event,
-    ReclassificationPlanned,
-    UpdatePosted,
-)
+from models.deadlines import ACKNOWLEDGE, WAKE
+from models.escalation_events import Acknowledged
+from models.events import AlertsMuted, Event
+from models.evolution import evolve
 from models.generation import opening, resolution
+from models.incident_deadlines import reached
 from models.known_alerts import MutedAlert
 from models.policy import Policy
-from models.severity import Classification, Severity, describe
+from models.severity import Classification, Severity
 from models.signals import (
     AcknowledgeRequested,
     AlertsReported,
     ChecklistTickRequested,
+    Command,
     DeadlineReached,
     DeliveryReported,
     EscalateRequested,
@@ -69,10 +63,8 @@ from models.signals import (
     SplitRequested,
     UpdateRequested,
 )
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import NOTHING_AROUND, Surroundings
-
-__all__ = ["Incident", "decide", "evolve"]
 
 
 def decide(
@@ -109,7 +101,7 @@ def _decided(  # noqa: C901, PLR0911 (one arm per signal is the point)
             known = incident is not None and incident.id == signal.incident_id  # also after its end
             return [*ticks.ticked(_open(incident), signal, policy)] if known else []
         case DeadlineReached():
-            return [] if incident is None else _deadline(incident, signal, policy, now, around)
+            return [] if incident is None else reached(incident, signal, policy, now, around)
         case IncidentsAttached():
             return storms.collected(incident, signal, policy, now)
         case MergeRequested():
@@ -124,17 +116,7 @@ def _decided(  # noqa: C901, PLR0911 (one arm per signal is the point)
                 if _is_stale(incident, signal.incident_id)
                 else escalation.reported(_open(incident), signal, policy, now)
             )
-        case (
-            AcknowledgeRequested()
-            | EscalateRequested()
-            | ResolveRequested()
-            | UpdateRequested()
-            | SeverityRequested()
-            | RoleRequested()
-            | ReassignRequested()
-            | SplitRequested()
-            | FreezeRequested()
-        ):
+        case Command():
             return [] if _is_stale(incident, signal.incident_id) else _command(_open(incident), signal, policy, now)
         case _:
             assert_never(signal)
@@ -159,7 +141,7 @@ def _declared(before: Incident | None, signal: IncidentDeclared, policy: Policy,
     return [opened, *escalation.first_level(evolve(None, opened, now), cause, policy, now)]
 
 
-def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
+def _command(  # noqa: PLR0911 (one arm per command is the point)
     incident: Incident,
     signal: AcknowledgeRequested
     | EscalateRequested
@@ -181,29 +163,11 @@ def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
         case EscalateRequested():
             return escalation.escalated(incident, signal, policy, now)
         case ResolveRequested(by=by, via=via, note=note):
-            firing = {fingerprint: incident.alerts.states[fingerprint] for fingerprint in incident.firing}
-            muted = {fingerprint: MutedAlert(it.starts_at, it.group) for fingerprint, it in firing.items()}
-            mute: list[Event] = [AlertsMuted(alerts=muted)] if muted else []
-            return [*mute, resolution(incident, by, via, note, policy, now)]
-        case UpdateRequested(by=by, stage=stage, message=message):
-            return [
-                UpdatePosted(
-                    by=by,
-                    stage=stage or incident.stage,
-                    message=message,
-                    actions=signal.actions,
-                    next_steps=signal.next_steps,
-                )
-            ]
-        case SeverityRequested(by=by, via=via, severity=severity, reason=reason):
-            if severity is incident.severity or severity is Severity.INFO:
-                return []
-            why = (f"{reason} ({by})",)
-            changed = escalation.to_severity(incident, severity, why, policy, now, by=by)
-            # Also after the chain's end, when only its loud last message waits for somebody.
-            paged = ACKNOWLEDGE in incident.deadlines or (incident.current_pages and policy.pages(incident.priority))
-            waited_for = paged and not policy.pages(policy.priority(severity, incident.tier))
-            return [*changed, Acknowledged(by=by, via=via)] if waited_for else changed
+            return [*_muted(incident), resolution(incident, by, via, note, policy, now)]
+        case UpdateRequested():
+            return [updates.posted(incident, signal)]
+        case SeverityRequested():
+            return _judged(incident, signal, policy, now)
         case RoleRequested():
             return roles.assigned(incident, signal)
         case ReassignRequested():
@@ -216,58 +180,20 @@ def _command(  # noqa: C901, PLR0911 (one arm per command is the point)
             assert_never(signal)
 
 
-def _deadline(
-    incident: Incident, signal: DeadlineReached, policy: Policy, now: datetime, around: Surroundings
-) -> list[Event]:
-    armed = incident.deadlines.get(signal.name)
-    if armed is None or armed.id != signal.deadline_id:
+def _muted(incident: Incident) -> list[Event]:
+    """What still fires is silenced until it has been seen resolved, so that it does not open the next generation."""
+    firing = {fingerprint: incident.alerts.states[fingerprint] for fingerprint in incident.firing}
+    muted = {fingerprint: MutedAlert(it.starts_at, it.group) for fingerprint, it in firing.items()}
+    return [AlertsMuted(alerts=muted)] if muted else []
+
+
+def _judged(incident: Incident, signal: SeverityRequested, policy: Policy, now: datetime) -> list[Event]:
+    """As a person says, up or down. Whoever makes it page no more has taken what was waited for. POLICY 6."""
+    if signal.severity is incident.severity or signal.severity is Severity.INFO:
         return []
-    passed = DeadlinePassed(name=signal.name)
-    if (looks := _LOOKS.get(signal.name)) is not None:
-        return [passed, *looks(incident, policy, now, around)]
-    follows = _REACHED.get(signal.name)
-    return [passed, *(follows(incident, policy, now) if follows else ())]
-
-
-def _unacknowledged(incident: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
-    return escalation.next_level(incident, "not acknowledged", policy, now)
-
-
-def _stale(incident: Incident, policy: Policy, now: datetime) -> Sequence[Event]:
-    if policy.when_stale == "resolve":
-        note = f"nobody has mentioned its alerts for {describe(policy.stale_after)}"
-        return [resolution(incident, escalation.TOCSIN, "tocsin", note, policy, now)]
-    return [AlertsWentStale(stale_due=now + policy.stale_after)]
-
-
-def _reclassified(incident: Incident, policy: Policy, now: datetime) -> list[Event]:
-    """The condition has lasted: severity rises by itself, and pages anew where the new one pages. POLICY 1."""
-    reached = [pending for pending in incident.pending if pending.due_at <= now]
-    later = tuple(pending for pending in incident.pending if pending.due_at > now)
-    events: list[Event] = []
-    if reached and incident.firing:
-        worst = min(reached, key=lambda pending: pending.severity.rank)
-        if worst.severity.worse_than(incident.peak):
-            why, within = (worst.why,), worst.acknowledge_within
-            events += escalation.to_severity(incident, worst.severity, why, policy, now, within=within)
-            later = tuple(pending for pending in later if pending.severity.worse_than(worst.severity))
-    return [*events, ReclassificationPlanned(pending=later)]
-
-
-_REACHED: Mapping[str, Callable[[Incident, Policy, datetime], Sequence[Event]]] = {
-    ACKNOWLEDGE: _unacknowledged,
-    WAKE: escalation.woken,
-    ACKNOWLEDGEMENT: escalation.asked_again,
-    RECLASSIFY: _reclassified,
-    STALE: _stale,
-    COMMANDER: roles.reached,
-    CALM: flapping.calm,
-    **{name: partial(updates.reached, clock=name) for name in updates.CLOCKS},
-}
-"""What follows when an armed deadline is reached, by its name."""
-
-_LOOKS: Mapping[str, Callable[[Incident, Policy, datetime, Surroundings], Sequence[Event]]] = {
-    ATTACHMENT: correlation.looked_again,
-    STORM: storms.calmed,
-}
-"""The same, where other incidents have to be looked at."""
+    why = (f"{signal.reason} ({signal.by})",)
+    changed = escalation.to_severity(incident, signal.severity, why, policy, now, by=signal.by)
+    # Also after the chain's end, when only its loud last message waits for somebody.
+    paged = ACKNOWLEDGE in incident.deadlines or (incident.current_pages and policy.pages(incident.priority))
+    waited_for = paged and not policy.pages(policy.priority(signal.severity, incident.tier))
+    return [*changed, Acknowledged(by=signal.by, via=signal.via)] if waited_for else changed

@@ -25,12 +25,13 @@ from models.events import (
     IncidentReopened,
     ReclassificationPlanned,
 )
+from models.evolution import evolve
 from models.generation import opening
 from models.known_alerts import KnownAlerts, MutedAlert
 from models.policy import Policy
 from models.severity import Classification, Severity
 from models.signals import AlertsReported
-from models.state import Incident, evolve
+from models.state import Incident
 
 _NOTHING_KNOWN = KnownAlerts()
 

@@ -18,6 +18,7 @@ from typing import Literal, assert_never
 
 from models.deadlines import Deadline, deadline_id
 from models.events import DeadlinePassed
+from models.evolution import CorruptLogError
 from models.maintenance_events import (
     Fired,
     MaintenanceAnnounced,
@@ -38,7 +39,6 @@ from models.maintenance_signals import (
 from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.signals import DeadlineReached
-from models.state import CorruptLogError
 
 ANNOUNCEMENT, START, END = "maintenance/announcement", "maintenance/start", "maintenance/end"
 BY_POLICY = "policy"

@@ -11,19 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models.escalation import TOCSIN
-from models.events import (
-    Event,
-    IncidentOpened,
-    IncidentReopened,
-    LevelPaged,
-    LevelSkipped,
-    NobodyOnCall,
-    PageHeld,
-    SeverityChanged,
-)
+from models.escalation_events import LevelPaged, LevelSkipped, NobodyOnCall, PageHeld
+from models.events import Event, IncidentOpened, IncidentReopened, SeverityChanged
+from models.evolution import evolve
 from models.maintenance import MaintenanceWindow
 from models.severity import Severity, describe
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import Neighbour
 
 Windows = Sequence[MaintenanceWindow]

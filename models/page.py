@@ -74,3 +74,8 @@ def latest(pages: Pages) -> Pages:
     """Those of the step that was paged last."""
     first = max((place for place, page in enumerate(pages) if not page.beside), default=0)
     return pages[first:]
+
+
+def answerable(pages: Pages) -> Pages:
+    """Those that PagerDuty may know, where they are acknowledged and resolved."""
+    return tuple(page for page in pages if page.routing_key and not page.failed)

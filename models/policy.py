@@ -13,8 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from models.catalogue import Service
 from models.checklist import Checklist
 from models.classification_rules import ClassificationRules
+from models.communication_rules import Communication
 from models.correlation_rules import Correlation
 from models.escalation_rules import DEFAULT, Escalation, names_in
 from models.flapping_rules import FlappingRules
@@ -24,18 +26,9 @@ from models.oncall.names import Use, check_names
 from models.oncall.schedule import Imported
 from models.oncall.sections import BusinessCalendar, OnCallSchedule, Team
 from models.oncall.within import Within, due_at, parse_within
-from models.policy_fields import (
-    EMAIL_ADDRESS,
-    Duration,
-    EmailAddress,
-    Name,
-    Section,
-    SlackChannel,
-    Slug,
-    When,
-    parse_duration,
-)
-from models.role import Role
+from models.policy_fields import EMAIL_ADDRESS, Duration, Name, Section, Slug, When, parse_duration
+from models.review_rules import ReviewRules
+from models.role_rules import RoleRules
 from models.severity import Priority, ServiceTier, Severity
 
 Clock = Annotated[Within, BeforeValidator(partial(parse_within, elapsed=parse_duration))]
@@ -52,24 +45,6 @@ def _all_priorities(channels: dict[Priority, frozenset[Channel]]) -> dict[Priori
     return channels
 
 
-class Service(Section):
-    """One entry of the service catalogue."""
-
-    tier: ServiceTier = ServiceTier.TWO
-    owner: Name | None = None
-    """The team."""
-    component: Name | None = None
-    runbook_url: str | None = None
-    dashboard_url: str | None = None
-    slack_channel: SlackChannel | None = None
-    """Where its incidents are announced, instead of the policy's channel."""
-    escalation: Name = DEFAULT
-    """Of `escalations`, the chain that is paged for its incidents."""
-    experts: tuple[Name, ...] = ()
-    dependencies: tuple[Name, ...] = ()
-    """Services without which it does not work."""
-
-
 class Grouping(Section):
     """Alerts that match are one incident per value of the labels, whatever else they say. POLICY 7."""
 
@@ -84,55 +59,6 @@ class AcknowledgeWithin(Section):
 
     severity: dict[Severity, Clock] = Field(default_factory=dict)
     priority: dict[Priority, Clock] = Field(default_factory=dict)
-
-
-class Communication(Section):
-    """Who is told where. POLICY 12, 16, 17, 18."""
-
-    slack_channel: SlackChannel = "#incidents"
-    incident_channels: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
-    status_page: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
-    update_within: dict[Severity, Duration] = Field(default_factory=dict)
-    email: Annotated[tuple[EmailAddress, ...], Field(max_length=20)] = ()
-    """Who is mailed of every incident whose channels have e-mail, beside the team that owns the service."""
-    remind_before_update: Duration = timedelta(minutes=5)
-    """At most half of the time that an update may take."""
-    status_page_every: dict[Severity, Duration] = Field(default_factory=dict)
-    """How old the public entry of an open incident may grow."""
-
-
-class RoleRule(Section):
-    """Who takes a role by itself, in incidents of these severities."""
-
-    severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
-    person: Name
-
-
-class RoleRules(Section):
-    """Who takes which role, and how soon somebody has to lead. POLICY 15."""
-
-    commander_within: dict[Severity, Duration] = Field(default_factory=dict)
-    incident_commander: RoleRule | None = None
-    primary_resolver: RoleRule | None = None
-    communications_lead: RoleRule | None = None
-    subject_matter_expert: RoleRule | None = None
-    scribe: RoleRule | None = None
-
-    def assigned(self) -> list[tuple[Role, RoleRule]]:
-        """The roles that the policy gives to somebody."""
-        return [(role, rule) for role in Role if (rule := getattr(self, role)) is not None]
-
-
-class ReviewRules(Section):
-    """Postmortems and action items. POLICY 22, 24."""
-
-    severities: frozenset[Severity] = frozenset({Severity.SEV1, Severity.SEV2})
-    within: Duration = timedelta(hours=48)
-    long_outage: Duration = timedelta(hours=1)
-    long_outage_within: Duration = timedelta(hours=4)
-    owner: Name = "incident-commander"
-    remind_before: Duration = timedelta(hours=4)
-    overdue_every: Duration = timedelta(hours=24)
 
 
 class Person(Section):

@@ -10,10 +10,12 @@ from datetime import datetime
 
 from models import escalation, paging
 from models.deadlines import ACKNOWLEDGE, ACKNOWLEDGEMENT
-from models.events import Event, PolicyReassigned
+from models.escalation_events import PolicyReassigned
+from models.events import Event
+from models.evolution import evolve
 from models.policy import Policy
 from models.signals import ReassignRequested
-from models.state import Incident, evolve
+from models.state import Incident
 
 
 def reassigned(incident: Incident, asked: ReassignRequested, policy: Policy, now: datetime) -> list[Event]:

@@ -14,6 +14,7 @@ from typing import Literal, assert_never
 
 from models.deadlines import POSTMORTEM, Deadline, deadline_id
 from models.events import DeadlinePassed
+from models.evolution import CorruptLogError
 from models.policy import Policy
 from models.review_events import (
     ActionItemAdded,
@@ -34,7 +35,6 @@ from models.review_signals import (
 )
 from models.severity import Priority, Severity
 from models.signals import DeadlineReached
-from models.state import CorruptLogError
 
 REMINDER = "reminder"
 """Suffix of the deadlines that precede a due date or repeat after it: `postmortem/reminder`, `<item id>/reminder`."""

@@ -14,7 +14,8 @@ from models.correlation_events import IncidentDetached
 from models.deadlines import COMMANDER
 from models.deliveries import DeliveryKind, Message
 from models.escalation import TOCSIN
-from models.events import Acknowledged, Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged
+from models.escalation_events import Acknowledged
+from models.events import Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged
 from models.policy import Policy
 from models.role import Role
 from models.severity import Severity, describe

@@ -1,7 +1,8 @@
 """Signals: what we were told. Everything that can change an incident or a review is one of these, on a keyed topic.
 
 A signal's `id` is minted once by whoever heard it first (or derived from such an id), so that a redelivery finds its
-own footsteps. Owns the wire form (JSON) of signals; never what follows from them.
+own footsteps. Owns the wire form (JSON) of signals; never what follows from them. Long because it is all
+that an incident can be told, in one place.
 """
 
 from __future__ import annotations

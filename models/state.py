@@ -1,8 +1,6 @@
-"""What an incident is, and how each event changes it. Pure: `evolve` folds the log into the state, and the log
-suffices.
+"""What an incident is. Pure data, the whole of it: folding the log gives it again (models/evolution.py).
 
-An incident waits for people only by its deadlines, which are part of this state: arming, cancelling and superseding
-them is nothing but the difference between two states (models.deadlines.ledger). What follows from a signal:
+An incident waits for people only by its deadlines, which are part of this state. What follows from a signal:
 models/incident.py.
 """
 
@@ -12,65 +10,19 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, assert_never
+from typing import Literal
 
-from models import coordination, correlated, flaps
 from models.coordination import Coordination
-from models.coordination_events import CoordinationEvent
 from models.copies import replace
 from models.correlated import Correlated
-from models.correlation_events import CorrelationEvent, IncidentAttached
-from models.deadlines import (
-    ACKNOWLEDGE,
-    ACKNOWLEDGEMENT,
-    CALM,
-    POSTMORTEM,
-    RECLASSIFY,
-    STALE,
-    WAKE,
-    Deadline,
-    deadline_id,
-)
-from models.events import (
-    Acknowledged,
-    AcknowledgementStands,
-    AlertsJoined,
-    AlertsMuted,
-    AlertsResolved,
-    AlertsSeen,
-    AlertsWentStale,
-    DeadlinePassed,
-    EscalationExhausted,
-    Event,
-    GroupTruncated,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    LevelPaged,
-    LevelSkipped,
-    NobodyOnCall,
-    PageFailed,
-    PageHeld,
-    PageReceived,
-    PolicyReassigned,
-    ReclassificationPlanned,
-    SeverityChanged,
-    UpdatePosted,
-)
-from models.flapping_events import FlappingEvent
+from models.deadlines import Deadline, deadline_id
 from models.flaps import Flaps
 from models.known_alerts import KnownAlerts
-from models.page import Page, Pages, latest, with_fate
-from models.severity import PendingSeverity, Priority, ServiceTier, Severity, worst
+from models.page import Page, Pages, latest
+from models.severity import PendingSeverity, Priority, ServiceTier, Severity
 from models.signals import Stage
 
 Status = Literal["triggered", "acknowledged", "resolved"]
-_PAGING = (ACKNOWLEDGE, ACKNOWLEDGEMENT, WAKE)
-"""The deadlines by which people are paged."""
-
-
-class CorruptLogError(AssertionError):
-    """The log holds an event that cannot follow from the ones before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,188 +128,21 @@ class Incident:
         """PagerDuty's key of a page: generation (the id) and ordinal, so that no two pages share one."""
         return f"{self.id}/{page.ordinal}"
 
+    def armed(self, name: str, due_at: datetime) -> Incident:
+        """It waits for `due_at` by a deadline of that name, anew where it had one; named by the event that is next."""
+        deadline = Deadline(deadline_id(self.id, name, self.seq + 1), name, due_at)
+        return replace(self, deadlines={**self.deadlines, name: deadline})
 
-def evolve(incident: Incident | None, event: Event, at: datetime) -> Incident:
-    """The state after `event`, which was decided at `at`. Total: a recorded event is a fact and cannot be refused."""
-    if isinstance(event, IncidentOpened):
-        return _opened(event, at)
-    if incident is None:
-        message = f"{event.kind} before incident_opened"
-        raise CorruptLogError(message)
-    changed = _change(incident, event, at)
-    return replace(changed, seq=incident.seq + 1, last_at=at)
+    def disarmed(self, *names: str) -> Incident:
+        """It waits for none of these."""
+        if self.deadlines.keys().isdisjoint(names):
+            return self
+        kept = {name: deadline for name, deadline in self.deadlines.items() if name not in names}
+        return replace(self, deadlines=kept)
 
-
-def _opened(event: IncidentOpened, at: datetime) -> Incident:
-    return Incident(
-        id=event.incident_id,
-        key=event.key,
-        generation=event.generation,
-        seq=1,
-        number=event.number,
-        title=event.title,
-        summary=event.summary,
-        service=event.service,
-        environment=event.environment,
-        tier=event.tier,
-        severity=event.severity,
-        peak=event.severity,
-        priority=event.priority,
-        why=event.why,
-        links=event.links,
-        status="triggered",
-        stage="investigating",
-        policy_version=event.policy_version,
-        started_at=event.started_at,
-        opened_at=at,
-        last_at=at,
-        kind=event.incident_kind,
-        acknowledge_within=event.acknowledge_within,
-    )
-
-
-def _change(incident: Incident, event: Event, at: datetime) -> Incident:  # noqa: C901, PLR0911, PLR0912 (one arm per event is the point)
-    if isinstance(event, CoordinationEvent):
-        told = replace(incident, coordination=coordination.evolve(incident.coordination, event))
-        return _scheduled(told, coordination.clocks(event))
-    if isinstance(event, CorrelationEvent):
-        told = replace(incident, correlated=correlated.evolve(incident.correlated, event))
-        quiet = _disarm(told, *_PAGING, *coordination.CLOCKS) if isinstance(event, IncidentAttached) else told
-        return _scheduled(quiet, correlated.clocks(event))
-    if isinstance(event, FlappingEvent):
-        return _scheduled(replace(incident, flaps=flaps.evolve(incident.flaps, event, at)), flaps.clocks(event))
-    match event:
-        case AlertsJoined():
-            return _joined(incident, event)
-        case AlertsSeen(stale_due=due) | AlertsWentStale(stale_due=due):
-            return _arm(incident, STALE, due)
-        case GroupTruncated(group=group, unlisted=unlisted):
-            return replace(incident, alerts=incident.alerts.truncated(group, unlisted=unlisted))
-        case AlertsResolved(fingerprints=fingerprints, received_at=received_at):
-            return replace(incident, alerts=incident.alerts.resolved(fingerprints, received_at))
-        case AlertsMuted(alerts=alerts):
-            return replace(incident, alerts=incident.alerts.muting(alerts))
-        case SeverityChanged():
-            return _judged(incident, event)
-        case ReclassificationPlanned(pending=pending):
-            planned = replace(incident, pending=pending)
-            return _arm(planned, RECLASSIFY, pending[0].due_at) if pending else _disarm(planned, RECLASSIFY)
-        case LevelPaged():
-            return _paged(incident, event, at)
-        case PageReceived(ordinal=ordinal, acknowledge_due=due):
-            received = replace(incident, pages=with_fate(incident.pages, ordinal, received=True))
-            return received if due is None else _arm(replace(received, heard_at=at), ACKNOWLEDGE, due)
-        case PageFailed(ordinal=ordinal, final=final):
-            return replace(incident, pages=with_fate(incident.pages, ordinal, failed=True)) if final else incident
-        case EscalationExhausted():
-            return _disarm(incident, ACKNOWLEDGE)
-        case LevelSkipped() | NobodyOnCall():
-            return incident
-        case PageHeld(step=step, until=until, maintenance=title):
-            return _arm(_disarm(replace(incident, held_step=step, held_by=title), ACKNOWLEDGE), WAKE, until)
-        case PolicyReassigned(acknowledge_due=acknowledge, expires_due=expires):
-            given = replace(incident, policy_version=event.policy_version, chain=event.chain, step=event.step)
-            clocks = {ACKNOWLEDGE: acknowledge, ACKNOWLEDGEMENT: expires}
-            return _scheduled(given, {name: due for name, due in clocks.items() if due})
-        case AcknowledgementStands(expires_due=due):
-            return _arm(incident, ACKNOWLEDGEMENT, due)
-        case Acknowledged(by=by, expires_due=due):
-            taken = replace(incident, status="acknowledged", acknowledged_at=at, acknowledged_by=by, taken_by=by)
-            waits = _disarm(taken, ACKNOWLEDGE, WAKE)
-            return waits if due is None else _arm(waits, ACKNOWLEDGEMENT, due)
-        case UpdatePosted(stage=stage):
-            return replace(incident, stage=stage, last_update_at=at)
-        case IncidentResolved():
-            return _resolved(incident, event, at)
-        case IncidentReopened():
-            reopened = replace(
-                incident,
-                status="triggered",
-                stage="investigating",
-                resolved_at=None,
-                resolved_by=None,
-                reopen_until=None,
-                acknowledged_by=None,
-                acknowledged_at=None,
-                flaps=incident.flaps.again(at),
-            )
-            return _disarm(reopened, POSTMORTEM)
-        case DeadlinePassed(name=name):
-            return _disarm(incident, name)
-        case IncidentOpened():
-            message = "incident_opened in the middle of a log"
-            raise CorruptLogError(message)
-        case _:
-            assert_never(event)
-
-
-def _arm(incident: Incident, name: str, due_at: datetime) -> Incident:
-    deadline = Deadline(deadline_id(incident.id, name, incident.seq + 1), name, due_at)
-    return replace(incident, deadlines={**incident.deadlines, name: deadline})
-
-
-def _disarm(incident: Incident, *names: str) -> Incident:
-    if incident.deadlines.keys().isdisjoint(names):
+    def scheduled(self, clocks: Mapping[str, datetime | None]) -> Incident:
+        """Arms what has an instant and disarms the rest."""
+        incident = self
+        for name, due_at in clocks.items():
+            incident = incident.disarmed(name) if due_at is None else incident.armed(name, due_at)
         return incident
-    kept = {name: deadline for name, deadline in incident.deadlines.items() if name not in names}
-    return replace(incident, deadlines=kept)
-
-
-def _scheduled(incident: Incident, clocks: Mapping[str, datetime | None]) -> Incident:
-    """Arms what has an instant and disarms the rest."""
-    for name, due_at in clocks.items():
-        incident = _disarm(incident, name) if due_at is None else _arm(incident, name, due_at)
-    return incident
-
-
-def _joined(incident: Incident, event: AlertsJoined) -> Incident:
-    alerts = incident.alerts.joined(event.alerts, event.group, event.received_at)
-    started_at = min([incident.started_at, *(alert.starts_at for alert in event.alerts)])
-    alertname = incident.alertname or next((alert.labels.get("alertname", "") for alert in event.alerts), "")
-    known = replace(incident, alerts=alerts, started_at=started_at, alertname=alertname)
-    return _arm(known, STALE, event.stale_due)
-
-
-def _judged(incident: Incident, event: SeverityChanged) -> Incident:
-    judged = replace(
-        incident,
-        severity=event.severity,
-        peak=worst([incident.peak, event.severity]),
-        priority=event.priority,
-        had=tuple(sorted({*incident.had, incident.priority} - {event.priority})),
-        why=event.why,
-        acknowledge_within=event.acknowledge_within,
-    )
-    return judged if event.acknowledge_due is None else _arm(judged, ACKNOWLEDGE, event.acknowledge_due)
-
-
-def _paged(incident: Incident, event: LevelPaged, at: datetime) -> Incident:
-    paged = replace(
-        incident,
-        status="triggered",
-        acknowledged_by=None,
-        acknowledged_at=None,
-        step=event.step,
-        pages=(*incident.pages, *event.pages),
-        paged_at=at,
-        heard_at=None,
-        escalated_at=at if event.reason == "escalated" else incident.escalated_at,
-    )
-    return _arm(_disarm(paged, WAKE, ACKNOWLEDGEMENT), ACKNOWLEDGE, event.acknowledge_due)
-
-
-def _resolved(incident: Incident, event: IncidentResolved, at: datetime) -> Incident:
-    resolved = replace(
-        incident,
-        status="resolved",
-        stage="resolved",
-        resolved_at=at,
-        resolved_by=event.by,
-        reopen_until=event.reopen_until,
-        coordination=incident.coordination.resolved(),
-        flaps=incident.flaps.resolved(by_person=event.via not in {"alertmanager", "tocsin"}),
-        pending=(),
-        alerts=incident.alerts.closed(),
-    )
-    quiet = _disarm(resolved, *_PAGING, RECLASSIFY, STALE, CALM, *coordination.CLOCKS, *correlated.CLOCKS)
-    return quiet if event.postmortem_due is None else _arm(quiet, POSTMORTEM, event.postmortem_due)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from models import copies, fanout, incident, maintenance, maintenance_words, review
+from models import copies, evolution, fanout, maintenance, maintenance_words, review, review_words
 from models.deadlines import LedgerEntry, ledger
 from models.deliveries import Delivery
-from models.events import Acknowledged, Event, IncidentOpened, IncidentResolved, LevelPaged
+from models.escalation_events import Acknowledged, LevelPaged
+from models.events import Event, IncidentOpened, IncidentResolved
 from models.maintenance import MaintenanceWindow
 from models.maintenance_events import MaintenanceEvent
 from models.maintenance_signals import MaintenanceSignal
@@ -82,7 +83,7 @@ def fold(before: Incident | None, signal: Signal, events: Sequence[Event], polic
     reached = signal.deadline_id if isinstance(signal, DeadlineReached) else None
     for event in events:
         previous = None if isinstance(event, IncidentOpened) else state
-        state = incident.evolve(previous, event, at)
+        state = evolution.evolve(previous, event, at)
         changes.append(fanout.Change(state.seq, event, previous))
         if previous is None or previous.deadlines is not state.deadlines:
             entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
@@ -149,7 +150,7 @@ def step_review(
         state = review.evolve(previous, event, at)
         logged.append(Logged(state.seq, at, event))
         entries += ledger(previous.deadlines if previous else {}, state.deadlines, reached)
-        deliveries += fanout.review_deliveries(state.seq, event, state, policy)
+        deliveries += review_words.deliveries(state.seq, event, state, policy)
     return Step(
         signal_id=signal.id,
         before=before,

@@ -8,19 +8,33 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from urllib.parse import quote, unquote
 
 from models import escalation
-from models.correlation import stormy
 from models.correlation_events import IncidentsCollected, StormGoesOn
 from models.escalation import TOCSIN
 from models.events import Event, IncidentOpened, IncidentReopened
+from models.evolution import evolve
 from models.generation import opening, resolution
 from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.severity import Classification, worst
 from models.signals import Collected, IncidentsAttached
-from models.state import Incident, evolve
+from models.state import Incident
 from models.surroundings import Surroundings
+
+_STORM = "tocsin/storm/"
+
+
+def storm_key(environment: str) -> str:
+    """The key of the incident that stands for a storm."""
+    return _STORM + quote(environment, safe=" ")
+
+
+def stormy(key: str) -> str | None:
+    """The environment whose storm has this key; None for any other incident."""
+    environment = key.removeprefix(_STORM)
+    return None if environment == key or "/" in environment else unquote(environment)
 
 
 def collected(incident: Incident | None, signal: IncidentsAttached, policy: Policy, now: datetime) -> list[Event]:

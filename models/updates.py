@@ -19,6 +19,7 @@ from models.ourselves import OURSELVES
 from models.policy import Policy
 from models.role import Role
 from models.severity import describe
+from models.signals import UpdateRequested
 from models.state import Incident
 
 CLOCKS = frozenset({UPDATE, UPDATE_REMINDER, PUBLICATION})
@@ -26,6 +27,17 @@ _LONGEST = 4
 """So many cadences lie at most between two misses: what is said 96 times a day is not read."""
 
 Nudge = UpdateReminded | UpdateMissed | PublicationOverdue
+
+
+def posted(incident: Incident, signal: UpdateRequested) -> UpdatePosted:
+    """A person tells where things stand; without a stage it stays as it is."""
+    return UpdatePosted(
+        by=signal.by,
+        stage=signal.stage or incident.stage,
+        message=signal.message,
+        actions=signal.actions,
+        next_steps=signal.next_steps,
+    )
 
 
 def expected(incident: Incident | None, events: Sequence[Event], policy: Policy, now: datetime) -> list[Event]:

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
-from models import review, state
+from models import evolution, review
 from models.deadlines import Deadline, DeadlineStatus, ledger
 from models.events import DeadlinePassed, Event, decode_event
-from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, finding, when
+from models.findings import ArmedRow, Astray, Case, Finding, FindingKind, LogRow, Terms, Told, finding, when
 from models.flaps import Flaps
 from models.review import Review
 from models.review_events import ReviewEvent, decode_review_event
 from models.state import Incident
 from models.step import State
 from models.verification_holds import hold_findings
-from models.verification_pages import Told, page_findings
+from models.verification_pages import page_findings
 
 OVERDUE_AFTER = timedelta(minutes=2)
 """How late a deadline may fire. It waits for a worker's next look, its lease, its topic and the lifecycle."""
@@ -55,7 +55,7 @@ class _Fate:
 def verify(case: Case, terms: Terms) -> list[Finding]:
     """Everything that is wrong with the incident; nothing while all is well or merely in progress."""
     found: list[Finding] = []
-    incident = _folded(case, case.log, decode_event, state.evolve, found)
+    incident = _folded(case, case.log, decode_event, evolution.evolve, found)
     owed = _folded(case, case.review_log, decode_review_event, review.evolve, found)
     if incident is None or owed is None:
         return found  # what follows from a broken log is worth nothing

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from models.deadlines import WAKE
 from models.findings import Case, Finding, FindingKind, Terms, finding, when
-from models.verification_pages import IN_PROGRESS
+from models.verification_outbox import IN_PROGRESS
 
 
 def hold_findings(case: Case, terms: Terms) -> Iterator[Finding]:

@@ -14,9 +14,10 @@ from operator import itemgetter
 from typing import Any, cast
 
 from models.events import Event, IncidentOpened
+from models.evolution import evolve
 from models.maintenance import MaintenanceWindow
 from models.review import ActionItem, Review
-from models.state import Incident, evolve
+from models.state import Incident
 from models.step import Logged
 from models.store import log_writes, maintenance
 from models.store.codec import INCIDENT, REVIEW, clean, indexed, to_json

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.triage import nobody_to_ask, signals_of
+from agents.triage import nobody_to_ask
 from models.alert import AlertGroup, read_webhook
 from models.deliveries import Delivery, DeliveryKind
 from models.explanation import about_kind, about_service, awaited, consequences
 from models.incident import decide
 from models.rates import Answers, questions
 from models.records import Unreadable
+from models.reports import signals_of
 from models.severity import Severity
 from models.signals import AlertsReported
 from models.step import finish, fold

@@ -16,7 +16,7 @@ from streams.cli.edge import Code, Defaulting, Fault
 from streams.cli.numbers import Number, whole_number
 from streams.cli.output import AsJson, relative, say, say_json, say_table, when
 from streams.clock import utc_now
-from streams.web.api_models import ActionItemAnswer, ActionItemView, PostmortemAnswer, PostmortemView
+from streams.web.review_models import ActionItemAnswer, ActionItemView, PostmortemAnswer, PostmortemView
 
 SHORT: Final = 8
 """Characters of an item's id that a table shows and `done` takes."""

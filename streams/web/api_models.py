@@ -13,12 +13,11 @@ from pydantic import BaseModel
 from models import wire
 from models.deadlines import Deadline
 from models.explanation import Reason
-from models.review import ActionItem, Postmortem
 from models.severity import Priority, ServiceTier, Severity
 from models.signals import Stage
 from models.state import Incident, Status
 from models.step import Logged
-from models.store.rows import DeadlineRow, DeliveryRow, ReviewOf, Ticket
+from models.store.rows import DeadlineRow, DeliveryRow, Ticket
 
 
 class DeadlineView(BaseModel):
@@ -189,62 +188,12 @@ class DeliveryView(BaseModel):
         return cls.model_validate(row, from_attributes=True)
 
 
-class PostmortemView(BaseModel):
-    incident_id: uuid.UUID
-    number: str
-    title: str
-    severity: Severity
-    owner: str
-    due_at: datetime
-    status: str
-    url: str
-
-    @classmethod
-    def of(cls, owed: ReviewOf) -> PostmortemView:
-        assert isinstance(owed.what, Postmortem)
-        said = {name: getattr(owed.what, name) for name in ("title", "severity", "owner", "due_at", "status", "url")}
-        return cls(incident_id=owed.incident_id, number=owed.number, **said)
-
-
-class ActionItemView(BaseModel):
-    id: uuid.UUID
-    incident_id: uuid.UUID
-    number: str
-    title: str
-    owner: str
-    priority: Priority
-    due_at: datetime
-    created_at: datetime
-    done_at: datetime | None
-
-    @classmethod
-    def of(cls, owed: ReviewOf) -> ActionItemView:
-        assert isinstance(owed.what, ActionItem)
-        said = {
-            name: getattr(owed.what, name)
-            for name in ("id", "title", "owner", "priority", "due_at", "created_at", "done_at")
-        }
-        return cls(incident_id=owed.incident_id, number=owed.number, **said)
-
-
 class CommandAnswer(BaseModel):
     """What a command led to. `changed` is False when there was nothing to do, as for an incident that is resolved."""
 
     changed: bool
     signal_id: uuid.UUID
     incident: IncidentView
-
-
-class PostmortemAnswer(BaseModel):
-    changed: bool
-    signal_id: uuid.UUID
-    postmortem: PostmortemView
-
-
-class ActionItemAnswer(BaseModel):
-    changed: bool
-    signal_id: uuid.UUID
-    action_item: ActionItemView
 
 
 class PageTestAnswer(BaseModel):

@@ -17,6 +17,7 @@ from streams.web import api_requests as requests
 from streams.web.api import API_ERRORS, LATER, authorise
 from streams.web.commands import Giver, Ports, TheActionItem, TheIncident, Told, later
 from streams.web.errors import Problem
+from streams.web.review_models import ActionItemAnswer, ActionItemView, PostmortemAnswer, PostmortemView
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorise)], responses=API_ERRORS)
 
@@ -24,18 +25,18 @@ router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorise)], response
 @router.get("/postmortems", tags=["reviews"])
 async def list_postmortems(
     ports: Ports, status: Literal["open", "suspended", "completed"] | None = None
-) -> list[api.PostmortemView]:
+) -> list[PostmortemView]:
     """What is owed, and what was held. POLICY 22."""
-    owed = [api.PostmortemView.of(owed) for owed in await ports.reads.postmortems()]
+    owed = [PostmortemView.of(owed) for owed in await ports.reads.postmortems()]
     return [postmortem for postmortem in owed if status in {None, postmortem.status}]
 
 
 @router.post(
-    "/incidents/{number}/postmortem/complete", tags=["reviews"], response_model=api.PostmortemAnswer, responses=LATER
+    "/incidents/{number}/postmortem/complete", tags=["reviews"], response_model=PostmortemAnswer, responses=LATER
 )
 async def complete_postmortem(
     incident: TheIncident, asked: requests.CompletePostmortem, told: Told, ports: Ports, giver: Giver
-) -> api.PostmortemAnswer | Response:
+) -> PostmortemAnswer | Response:
     """It was held, and written down at `url`."""
     if all(owed.incident_id != incident.id for owed in await ports.reads.postmortems()):
         raise Problem(404, f"{incident.number} has no postmortem", "The policy asks for one when an incident resolves.")
@@ -46,7 +47,7 @@ async def complete_postmortem(
     owed = [owed for owed in await ports.reads.postmortems() if handled and owed.incident_id == incident.id]
     if handled is None or not owed:
         return later(signal.id)
-    return api.PostmortemAnswer(changed=handled.changed, signal_id=signal.id, postmortem=api.PostmortemView.of(owed[0]))
+    return PostmortemAnswer(changed=handled.changed, signal_id=signal.id, postmortem=PostmortemView.of(owed[0]))
 
 
 @router.get("/action-items", tags=["reviews"])
@@ -54,9 +55,9 @@ async def list_action_items(
     ports: Ports,
     status: Literal["open", "done"] | None = None,
     owner: Annotated[str | None, Query(max_length=100)] = None,
-) -> list[api.ActionItemView]:
+) -> list[ActionItemView]:
     """Of all incidents. POLICY 24."""
-    items = [api.ActionItemView.of(owed) for owed in await ports.reads.action_items(None)]
+    items = [ActionItemView.of(owed) for owed in await ports.reads.action_items(None)]
     return [
         item
         for item in items
@@ -65,21 +66,21 @@ async def list_action_items(
 
 
 @router.get("/incidents/{number}/action-items", tags=["reviews"])
-async def incident_action_items(incident: TheIncident, ports: Ports) -> list[api.ActionItemView]:
+async def incident_action_items(incident: TheIncident, ports: Ports) -> list[ActionItemView]:
     """Of one incident."""
-    return [api.ActionItemView.of(owed) for owed in await ports.reads.action_items(incident.id)]
+    return [ActionItemView.of(owed) for owed in await ports.reads.action_items(incident.id)]
 
 
 @router.post(
     "/incidents/{number}/action-items",
     tags=["reviews"],
     status_code=201,
-    response_model=api.ActionItemAnswer,
+    response_model=ActionItemAnswer,
     responses=LATER,
 )
 async def add_action_item(
     incident: TheIncident, asked: requests.AddActionItem, told: Told, ports: Ports, giver: Giver
-) -> api.ActionItemAnswer | Response:
+) -> ActionItemAnswer | Response:
     """Somebody owes something; its owner is reminded before it is due and while it is overdue. POLICY 24."""
     signal = ActionItemRequested(
         id=told.id,
@@ -98,13 +99,13 @@ async def add_action_item(
     item = await ports.reads.action_item(uuid.uuid5(signal.id, "action-item")) if handled else None
     if handled is None or item is None:
         return later(signal.id)
-    return api.ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=api.ActionItemView.of(item))
+    return ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=ActionItemView.of(item))
 
 
-@router.post("/action-items/{item_id}/complete", tags=["reviews"], response_model=api.ActionItemAnswer, responses=LATER)
+@router.post("/action-items/{item_id}/complete", tags=["reviews"], response_model=ActionItemAnswer, responses=LATER)
 async def complete_action_item(
     item: TheActionItem, told: Told, ports: Ports, giver: Giver, asked: requests.Command | None = None
-) -> api.ActionItemAnswer | Response:
+) -> ActionItemAnswer | Response:
     """It was done."""
     assert isinstance(item.what, ActionItem)
     signal = ActionItemCompleted(
@@ -119,7 +120,7 @@ async def complete_action_item(
     after = await ports.reads.action_item(item.what.id) if handled else None
     if handled is None or after is None:
         return later(signal.id)
-    return api.ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=api.ActionItemView.of(after))
+    return ActionItemAnswer(changed=handled.changed, signal_id=signal.id, action_item=ActionItemView.of(after))
 
 
 @router.get("/deliveries", tags=["operations"])

@@ -1,4 +1,6 @@
-"""What clients of the API send: validated, unknown keys refused. What they are shown: api_models.py."""
+"""What clients of the API send: validated, unknown keys refused. What they are shown: api_models.py,
+review_models.py.
+"""
 
 from __future__ import annotations
 

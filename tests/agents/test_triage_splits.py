@@ -11,9 +11,11 @@ from typing import Any
 from agents import triage
 from models import report_parts
 from models.alert import AlertGroup
-from models.incident import decide, evolve
+from models.evolution import evolve
+from models.incident import decide
 from models.policy_file import parse_policy, shipped_policy
 from models.records import Outgoing, Record
+from models.reports import signals_of
 from models.signals import AlertsReported, decode_signal
 from models.state import Incident
 from models.webhook_record import Stamp, webhook_record
@@ -137,7 +139,7 @@ async def test_groups_are_asked_about_once_for_a_whole_batch() -> None:
 def triage_whole(record: Record) -> list[AlertsReported]:
     read = triage._read(record)
     assert isinstance(read, AlertGroup)
-    return triage.signals_of(read, POLICY, "v1")
+    return signals_of(read, POLICY, "v1")
 
 
 async def test_a_group_that_resolves_in_the_batch_that_it_fired_in_reaches_its_incident() -> None:

@@ -11,7 +11,7 @@ import pytest
 from models.store.store import Store
 from tests.cli.conftest import Operator
 from tests.store.desk import Desk
-from tests.store.test_verification import Shop
+from tests.store.shop import Shop
 
 
 @pytest.fixture

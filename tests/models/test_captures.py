@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.triage import signals_of
 from models.alert import AlertGroup, read_envelope, read_webhook
 from models.policy_file import parse_policy, shipped_policy
+from models.reports import signals_of
 from models.severity import Priority, Severity
 
 CAPTURES = Path(__file__).parent / "captures"

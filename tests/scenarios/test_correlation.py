@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from models.correlation import storm_key, stormy
 from models.deliveries import DeliveryKind
+from models.storms import storm_key, stormy
 from models.surroundings import Question
 from tests.evidence import findings
 from tests.world import DEFAULT, World
@@ -192,6 +192,16 @@ def test_a_merged_incident_that_flaps_stays_merged() -> None:
     assert world.about("checkout").status == "triggered"
     assert paged(world).count("checkout") == 1
     assert "attachment" in world.about("checkout").deadlines
+
+
+def test_what_a_merge_changes_is_shown_by_one_edit() -> None:
+    world = World(APART)
+    fires(world, "database", "critical")
+    fires(world, "checkout")
+    told = len(world.sent)
+    world.merge("checkout", into="database")
+    edits = [one for one in world.sent[told:] if one.kind is DeliveryKind.REFRESH and one.incident]
+    assert [one.incident.service for one in edits if one.incident].count("checkout") == 1
 
 
 def test_splitting_pages_anew_from_the_first_level() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.deliveries import DeliveryKind, Provider
-from models.events import LevelPaged
+from models.escalation_events import LevelPaged
 from models.explanation import explain
 from models.step import Logged
 from tests.world import DEFAULT, World

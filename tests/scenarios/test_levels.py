@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused
+from models.evolution import evolve
 from models.oncall.spans import Stretch
 from models.signals import EscalateRequested
-from models.state import evolve
 from tests.scenarios.oncall import PEOPLE, policy
 from tests.world import DEFAULT, World, is_down, takes
 

@@ -11,18 +11,8 @@ import pytest
 
 from models.correlation_events import IncidentAttached, IncidentDetached
 from models.deliveries import DeliveryKind
-from models.events import (
-    Acknowledged,
-    EscalationExhausted,
-    Event,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    LevelPaged,
-    PageHeld,
-    PageReceived,
-    SeverityChanged,
-)
+from models.escalation_events import Acknowledged, EscalationExhausted, LevelPaged, PageHeld, PageReceived
+from models.events import Event, IncidentOpened, IncidentReopened, IncidentResolved, SeverityChanged
 from models.severity import Severity
 from models.state import Incident
 from tests.evidence import findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from models.deliveries import DeliveryKind, Provider
-from models.events import PolicyReassigned
+from models.escalation_events import PolicyReassigned
 from models.severity import Severity
 from tests.scenarios.oncall import policy
 from tests.world import World, is_down, takes

@@ -10,9 +10,9 @@ import pytest
 
 from models.deliveries import Delivered, Delivery, DeliveryKind, Outcome, Provider, Refused, Urgency
 from models.events import Event
-from models.findings import Case, Finding, SentRow, Terms
-from models.state import evolve
-from models.verification_pages import Told, page_findings
+from models.evolution import evolve
+from models.findings import Case, Finding, SentRow, Terms, Told
+from models.verification_pages import page_findings
 from tests.memory import Sent
 from tests.scenarios.oncall import PEOPLE, policy
 from tests.world import T0, World, is_down

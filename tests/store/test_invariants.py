@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from models.deliveries import Delivered, Outcome, Provider, Refused, RetryLater
 from models.events import Event
+from models.evolution import evolve
 from models.findings import FindingKind
 from models.severity import Severity
 from models.signals import Signal
-from models.state import Incident, evolve
+from models.state import Incident
 from models.store.rows import IncidentFilter
 from models.store.store import Store
 from streams.verify import Examiner

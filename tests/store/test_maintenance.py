@@ -26,7 +26,7 @@ from models.severity import Severity
 from models.signals import decode_signal, encode_signal
 from models.store.retention import Keep
 from tests.store.desk import Desk, OnePolicy, alerts, reached
-from tests.store.test_verification import Shop
+from tests.store.shop import Shop
 
 KEY = "shop/checkout"
 HOUR = timedelta(hours=1)

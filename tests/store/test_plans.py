@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,7 +43,7 @@ async def test_a_storm_after_a_quiet_night_is_claimed_by_its_indexes(desk: Desk,
 
 async def _blocks(connection: psycopg.AsyncConnection[Any], statement: str, parameters: Sequence[Any]) -> int:
     """How many it touches, of tables and indexes."""
-    query = cast("LiteralString", f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
+    query = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
     found = await (await connection.execute(query, parameters, prepare=True)).fetchall()
     plan = found[0][0][0]["Plan"]
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

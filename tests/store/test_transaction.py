@@ -14,9 +14,10 @@ import pytest
 from models import incident
 from models.deliveries import Provider
 from models.events import Event
+from models.evolution import evolve
 from models.records import Unreadable
 from models.severity import Severity
-from models.state import Incident, evolve
+from models.state import Incident
 from models.step import Step
 from models.store.errors import Conflict, Unavailable
 from tests.store.desk import POLICY, Desk, alerts, step_of

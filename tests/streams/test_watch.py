@@ -20,7 +20,7 @@ from streams.settings import policy_named
 from streams.verify import Examiner
 from streams.watch import Watch
 from tests.store.desk import Desk, OnePolicy, alerts
-from tests.store.test_verification import KEPT, Shop
+from tests.store.shop import KEPT, Shop
 
 
 @dataclass

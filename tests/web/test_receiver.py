@@ -29,10 +29,6 @@ PATH = receiver.PATH
 MIB = 1024 * 1024
 
 
-def token_of(sender: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {SENDERS[sender]}"}
-
-
 async def test_an_accepted_webhook_is_on_its_topic_as_it_was_sent(sender: httpx.AsyncClient, world: World) -> None:
     body = json.dumps(webhook(notification_reason="first notification")).encode()
     answer = await sender.post(PATH, content=body, headers={"Content-Type": "text/plain"})
