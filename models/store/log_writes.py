@@ -44,8 +44,8 @@ def _stretches(parts: Iterable[Part]) -> Iterator[Row]:
     for stream, owner, _, events in parts:
         if stream == INCIDENT:
             found.setdefault(owner, []).extend(events)
-    for owner, events in found.items():
-        yield events[-1].at, owner, events[0].seq, events[-1].seq
+    for owner, those in found.items():
+        yield those[-1].at, owner, those[0].seq, those[-1].seq
 
 
 def _rows(stream: str, owner: uuid.UUID, signal: uuid.UUID, events: Iterable[Logged]) -> Iterator[Row]:

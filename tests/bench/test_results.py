@@ -123,7 +123,7 @@ async def test_each_backlog_is_met_by_a_worker_just_started(
 
     async def run(_: System, __: object, number: int, ___: int) -> Run:
         done.append(number)
-        return Run(Sent(), [], Usage(peak_mib={"worker": 200.0}))
+        return Run(Sent(), [], 0.0, Usage(peak_mib={"worker": 200.0}))
 
     async def started_anew(_: int, role: str) -> None:
         done.append(role)

@@ -92,14 +92,14 @@ async def test_step_0007_knows_what_is_under_way(empty_database_url: str) -> Non
         config.attributes["connection"] = connection
         command.upgrade(config, "0006")
     engine.dispose()
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(_BEFORE_0007)
+    with psycopg.connect(empty_database_url) as older:
+        older.execute(_BEFORE_0007)
     upgrade(empty_database_url)
     store = await Store.open(empty_database_url)
-    with psycopg.connect(empty_database_url) as connection:
+    with psycopg.connect(empty_database_url) as upgraded:
 
         def lanes(which: str) -> list[str]:
-            return [lane for (lane,) in connection.execute(f"SELECT lane FROM delivery WHERE {which} ORDER BY seq")]
+            return [lane for (lane,) in upgraded.execute(f"SELECT lane FROM delivery WHERE {which} ORDER BY seq")]
 
         assert lanes("ended_at IS NULL") == ["waits", "under way", "message", "again by hand"]
         assert lanes("status IN ('pending', 'sending')") == lanes("ended_at IS NULL")
