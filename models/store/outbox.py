@@ -83,7 +83,7 @@ UPDATE delivery d SET
     recorded = t.recorded, receipts = t.receipts::json
 FROM {_OUTCOME.source}, locked
 WHERE d.id = t.id AND d.id = locked.id
-  AND d.ended_at IS NULL AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
+  AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
 RETURNING d.lane, d.status,
     EXISTS (SELECT FROM delivery e WHERE e.lane = d.lane AND e.seq > d.seq AND e.ended_at IS NULL)
 """  # noqa: S608 (constants of this package)

@@ -41,8 +41,9 @@ _INSERT = _DELIVERY.insert("delivery")
 _CANCEL = f"""
 WITH locked AS (
     SELECT d.id, t.reason FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(kind, lane, reason)
-    JOIN delivery d ON d.lane = t.lane AND d.kind = t.kind
-    WHERE d.ended_at IS NULL AND (d.status = 'pending' OR d.kind = 'page')
+    CROSS JOIN LATERAL (SELECT id FROM delivery WHERE lane = t.lane AND ended_at IS NULL OFFSET 0) AS lane
+    JOIN delivery d ON d.id = lane.id AND d.kind = t.kind
+    WHERE d.status = 'pending' OR (d.status = 'sending' AND d.kind = 'page')
     ORDER BY d.seq FOR UPDATE OF d
 )
 UPDATE delivery d SET
@@ -51,7 +52,7 @@ UPDATE delivery d SET
     detail = CASE WHEN d.cancel_requested THEN d.detail ELSE locked.reason END
         || CASE WHEN d.status = 'pending' AND d.unknown THEN '{MAYBE_SENT}' ELSE '' END,
     cancel_requested = true
-FROM locked WHERE d.id = locked.id AND d.ended_at IS NULL
+FROM locked WHERE d.id = locked.id AND d.status IN ('pending', 'sending')
 """  # noqa: S608 (constants of this package)
 
 DROP_MOOT_ANSWERS = f"""
