@@ -18,12 +18,14 @@ from models.store.connection import Database
 from models.store.outbox_writes import DROP_MOOT_ANSWERS, MAYBE_SENT, enqueued
 from models.store.statements import Row, Rows
 
-# The subquery with min() keeps the scan lazy: it stops at the limit, and looks at one index entry per candidate.
+# The subquery with min() keeps the scan lazy: it stops at the limit, and looks at one index entry per candidate. Of `=`
+# in place of `<=` (no row is before the first one) the planner believes that hardly a row passes, and in a storm reads
+# all that waits for every claim.
 _CLAIM = f"""
 WITH head AS (
     SELECT d.id FROM delivery d
     WHERE d.provider = %s AND d.ended_at IS NULL AND d.urgency >= 0 AND d.next_at <= statement_timestamp()
-      AND d.seq = (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.ended_at IS NULL)
+      AND d.seq <= (SELECT min(e.seq) FROM delivery e WHERE e.lane = d.lane AND e.ended_at IS NULL)
     ORDER BY d.urgency, d.seq LIMIT %s FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery d SET

@@ -29,6 +29,13 @@ INSERT INTO event (owner_id, stream, seq, at, kind, body, signal_id)
 SELECT gen_random_uuid(), 'incident', 1, now(), 'k', '{}', gen_random_uuid() FROM generate_series(1, 50000);
 INSERT INTO unpublished (at, owner_id, last, first) SELECT at, owner_id, seq, seq FROM event LIMIT 5000
 """
+_STORM = """
+INSERT INTO delivery (id, incident_key, provider, kind, lane, urgency, status, body, ended_at)
+SELECT gen_random_uuid(), 'k', 'pagerduty', 'page', 'lane ' || n, 0,
+    CASE WHEN {live} THEN 'pending' ELSE 'delivered' END, json_build_object('a', repeat('x', 1000)),
+    CASE WHEN NOT ({live}) THEN now() END
+FROM generate_series(1, 3000) AS n
+"""
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,21 @@ async def test_a_claim_and_a_retry_stay_within_their_page(desk: Desk) -> None:
         await connection.execute("UPDATE delivery SET status = 'pending', detail = '429' WHERE status = 'sending'")
         row = await (await connection.execute(_IN_PLACE, ("delivery",))).fetchone()
         assert row == (40, 40)
+
+
+@pytest.mark.parametrize("live", ["true", "n > 1500", "n > 2990"])
+async def test_in_a_storm_a_claim_reads_what_it_takes(desk: Desk, live: str) -> None:
+    """Also where PostgreSQL has counted in the midst of it, and whether or not it plans for these parameters."""
+    await desk.rows(_STORM.format(live=live))
+    await desk.rows("VACUUM ANALYZE delivery")
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        async with await psycopg.AsyncConnection.connect(desk.url) as connection:
+            await connection.execute(f"SET plan_cache_mode = {mode}")
+            await connection.execute(f"PREPARE claim (text, int, interval) AS {outbox._CLAIM % ('$1', '$2', '$3')}")
+            lines = await (await connection.execute("EXPLAIN EXECUTE claim ('pagerduty', 32, '6 s')")).fetchall()
+        plan = "\n".join(line for (line,) in lines)
+        assert "Index Scan using delivery_live on delivery d_1" in plan, plan
+        assert "Sort" not in plan, plan
 
 
 @pytest.mark.parametrize(
