@@ -73,7 +73,7 @@ def _owed(feed: FeedRecord) -> Iterator[ReviewSignal]:
                 incident_id=feed.incident_id,
                 number=feed.number,
                 title=feed.title,
-                severity=feed.severity,
+                severity=entry.event.peak or feed.severity,
                 owner=entry.event.postmortem_owner,
                 resolved_at=entry.at,
                 due_at=entry.event.postmortem_due,

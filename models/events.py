@@ -163,6 +163,8 @@ class IncidentResolved:
     """Until then an alert that fires again reopens it."""
     postmortem_due: datetime | None
     postmortem_owner: str
+    peak: Severity | None = None
+    """The worst severity it had; not told by events of before this was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

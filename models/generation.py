@@ -84,4 +84,5 @@ def resolution(incident: Incident, by: str, via: Via, note: str, policy: Policy,
         reopen_until=now + policy.reopen_within,
         postmortem_due=due,
         postmortem_owner=owner,
+        peak=incident.peak,
     )

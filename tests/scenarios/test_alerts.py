@@ -202,6 +202,7 @@ def test_what_was_a_sev1_owes_its_postmortem_however_it_was_judged_at_its_end() 
     review = world.store.reviews_by_key[str(world.incident.id)]
     assert review.postmortem is not None
     assert review.postmortem.due_at == world.now + timedelta(hours=48)
+    assert review.postmortem.severity is Severity.SEV1
     assert any("Postmortem due" in one.message.next_steps for one in world.sent if one.message)
 
 
