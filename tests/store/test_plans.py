@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from models.store import feed, outbox, outbox_writes
+from models.store import feed, neighbours, outbox, outbox_writes
 from tests.store.desk import LEASE, Desk, alerts
 
 _ENDED, _STORM, _BATCH = 20_000, 3_000, 32
@@ -59,6 +59,20 @@ async def test_a_storm_after_a_quiet_night_is_worked_by_its_indexes(desk: Desk) 
             for name, told in statements.items():
                 read = await _blocks(connection, *told)
                 assert read < 60 * _BATCH, f"{mode}: {name} of {_BATCH} read {read} blocks"
+
+
+async def test_what_began_lately_is_found_by_its_index(desk: Desk) -> None:
+    async with desk.store.outbox._database.connection() as connection:
+        asked = (timedelta(minutes=5), 20, ["production"])
+        found = await (await connection.execute(f"EXPLAIN {neighbours._BEGUN}", asked)).fetchall()
+    plan = "\n".join(line for (line,) in found)
+    assert "incident_newest" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_nothing_on_the_event_path_is_compiled(desk: Desk) -> None:
+    async with desk.store.outbox._database.connection() as connection:
+        assert await (await connection.execute("SHOW jit")).fetchall() == [("off",)]
 
 
 async def _blocks(connection: psycopg.AsyncConnection[Any], statement: str, parameters: Sequence[Any]) -> int:
