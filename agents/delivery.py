@@ -142,12 +142,15 @@ class Courier:
         # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
         await self._collect()
         await self._renew()
+        taken: Sequence[Claimed] = ()
         if self._has_more or self._look_at <= asyncio.get_running_loop().time():
-            for claimed in await self._claim():
+            taken = await self._claim()
+            for claimed in taken:
                 self.breaker.started()
                 self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
+        is_full = bool(taken) and self._has_more
         await self._until_something_happens()
-        if not self._has_more or self.spared():  # a full round has nothing to gather
+        if not is_full or self.spared():  # a full round has nothing to gather
             await asyncio.sleep(soonest - asyncio.get_running_loop().time())
         await self._collect()
 

@@ -1,7 +1,8 @@
 """Whether somebody waits to be woken while this process is short of processor time. What is spared then is for others
 to say.
 
-A slow provider is no pressure: while one waits for its answers, the processor has time.
+A slow provider is no pressure: while one waits for its answers, the processor has time. But a look that was late
+counts for a second.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ from streams.web.publishing import Crowded, Publishing
 AT_ONCE: Final = 64
 WAIT: Final = 5.0
 """Seconds that the giver of a command waits for its outcome."""
+FORGET_AFTER: Final = 600.0
+"""Seconds for which a command that nobody has handled counts as a sign that no worker gets on."""
 _POLLS: Final = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.2)
 """Seconds between looks; the last one repeats."""
 _IDEMPOTENCY: Final = uuid.UUID("7a1c9e2e-8b1f-5f39-9d10-1d0f5c8c2a44")
@@ -38,9 +40,10 @@ class Commands:
     def __init__(self, ports: WebPorts, wait: float = WAIT) -> None:
         self._reads = ports.reads
         self._publishing = Publishing(ports.publish, AT_ONCE)
+        self._monotonic = ports.monotonic
         self._wait = wait
-        self._waiting: uuid.UUID | None = None
-        """The last signal that was not handled in time, until one is again."""
+        self._waiting: tuple[uuid.UUID, float] | None = None
+        """The last signal that was not handled in time, and since when, until one is again."""
 
     async def give(self, topic: str, signal: Signal | ReviewSignal | MaintenanceSignal) -> Handled | None:
         """The outcome; None when it takes longer than one should wait for it."""
@@ -69,12 +72,17 @@ class Commands:
                 return handled
             await asyncio.sleep(_POLLS[min(looks, len(_POLLS) - 1)])
             looks += 1
-        self._waiting = signal_id
+        self._waiting = signal_id, self._monotonic()
         return None
 
     async def waits(self) -> bool:
-        """Whether a command that was not handled in time still is not: no worker runs, or none gets on."""
-        if self._waiting is not None and await self._reads.handled(self._waiting) is not None:
+        """Whether a command that was not handled in time still is not: no worker runs, or none gets on. One that can
+        never be (it became a dead letter, which opens an incident) is forgotten after FORGET_AFTER.
+        """
+        if self._waiting is None:
+            return False
+        signal_id, since = self._waiting
+        if self._monotonic() - since > FORGET_AFTER or await self._reads.handled(signal_id):
             self._waiting = None
         return self._waiting is not None
 

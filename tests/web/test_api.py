@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from streams import topics
 from streams.clock import utc_now
 from streams.settings import Settings
 from streams.values import Bind
+from streams.web.commands import FORGET_AFTER, Commands
 from tests.web.conftest import client_of, served
 from tests.web.world import World, webhook
 
@@ -148,6 +150,14 @@ async def test_what_cannot_be_handled_yet_is_202_and_kept(api: Client, anybody: 
     assert (ready.status_code, ready.json()["status"], ready.json()["worker"]) == (200, "degraded", "stalled")
     world.reads.changed[signal.id] = True
     assert (await anybody.get("/health/ready")).json()["worker"] == "ok"
+
+
+async def test_a_command_that_became_a_dead_letter_is_no_sign_of_a_worker_for_ever(world: World) -> None:
+    commands = Commands(world.ports(), wait=0)
+    assert await commands.outcome(uuid.uuid4()) is None
+    assert await commands.waits()
+    world.ahead += timedelta(seconds=FORGET_AFTER + 1)
+    assert not await commands.waits()
 
 
 @pytest.mark.parametrize(
