@@ -13,8 +13,8 @@ from models.severity import ServiceTier
 from streams.cli.client import By, Reply, connect, read
 from streams.cli.edge import Code, Fault
 from streams.cli.numbers import Number, whole_number
-from streams.cli.output import AsJson, relative, say, say_json, when
-from streams.web.api_models import CommandAnswer, DeadlineView, IncidentView
+from streams.cli.output import AsJson, complain, relative, say, say_json, when
+from streams.web.api_models import CommandAnswer, DeadlineView, IncidentView, PageTestAnswer
 
 Key = Annotated[
     str | None, typer.Option("--idempotency-key", metavar="KEY", help="Repeats with the same key change nothing.")
@@ -52,6 +52,7 @@ def declare(  # noqa: PLR0913 (Typer reads the options from the signature)
         one = answer.incident
         done = f"{one.number} declared: {one.severity}/{one.priority}, {_level_now(one)}."
         say(done if answer.changed else f"{one.number} was declared before; nothing to do.")
+        warn_of_recording(answer)
 
 
 def _level_now(one: IncidentView) -> str:
@@ -100,6 +101,7 @@ def escalate(
         answered = f"Nothing to do: {one.level} of {one.number} was paged already when this was asked."
         if answer.changed:
             say(f"{one.number} escalated: {one.level} is paged.")
+            warn_of_recording(answer)
         else:
             say(answered if one.status == "triggered" else too_late(one))
 
@@ -137,6 +139,12 @@ def severity(
             if answer.changed
             else too_late(one, f"{one.number} is {one.severity} already")
         )
+
+
+def warn_of_recording(answer: CommandAnswer | PageTestAnswer) -> None:
+    """Whoever hears that somebody is paged must not believe it where nobody is."""
+    if answer.recording:
+        complain("pages are only recorded here, so nobody is paged; see `tocsin doctor` for why")
 
 
 def give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> CommandAnswer | None:

@@ -9,9 +9,9 @@ from typing import Annotated, Final
 import typer
 
 from streams.cli.client import By, Client, connect, read
-from streams.cli.commands import Key
+from streams.cli.commands import Key, warn_of_recording
 from streams.cli.edge import Code, Fault
-from streams.cli.output import AsJson, complain, plain, say, say_json
+from streams.cli.output import AsJson, plain, say, say_json
 from streams.web.api_models import DeliveryView, PageTestAnswer
 
 FOLLOW: Final = 15.0
@@ -43,8 +43,7 @@ def page(  # noqa: PLR0913 (Typer reads the options from the signature)
         asked = read(PageTestAnswer, reply.body)
         if not as_json:
             say(f"A test page to {plain(asked.level)} is on its way ({_deliveries(asked)}).")
-        if asked.recording:
-            complain("pages are only recorded here, so nobody is paged; see `tocsin doctor` for why")
+        warn_of_recording(asked)
         until = time.monotonic() + wait
         followed = [_followed(client, one, until) for one in asked.delivery_ids] if wait else []
     if as_json:

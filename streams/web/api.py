@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from models.deliveries import PageFacts
 from models.explanation import explain
 from models.severity import ServiceTier, Severity
 from models.signals import (
@@ -228,4 +229,14 @@ async def _given(
     if handled is None or incident is None:
         return later(signal.id)
     view = api.IncidentView.of(incident, await _ticket(incident, ports))
-    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=view)
+    recording = _only_recorded(incident, ports)
+    return api.CommandAnswer(changed=handled.changed, signal_id=signal.id, incident=view, recording=recording)
+
+
+def _only_recorded(incident: Incident, ports: WebPorts) -> bool:
+    sent = [
+        PageFacts(page.ordinal, page.level, page.routing_key, "", email=page.email, webhook=page.webhook)
+        for page in incident.current_pages
+        if page.is_sent
+    ]
+    return bool(sent) and all(page.provider in ports.recording for page in sent)

@@ -189,11 +189,14 @@ class DeliveryView(BaseModel):
 
 
 class CommandAnswer(BaseModel):
-    """What a command led to. `changed` is False when there was nothing to do, as for an incident that is resolved."""
+    """What a command led to. `changed` is False when there was nothing to do, as for an incident that is resolved;
+    `recording` is True when its pages are only recorded, since no provider is configured that would wake anybody.
+    """
 
     changed: bool
     signal_id: uuid.UUID
     incident: IncidentView
+    recording: bool = False
 
 
 class PageTestAnswer(BaseModel):

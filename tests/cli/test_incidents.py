@@ -84,8 +84,9 @@ def test_incidents_are_merged_split_and_frozen(operator: Operator) -> None:
 
 
 def test_an_incident_is_declared_and_escalated(operator: Operator) -> None:
-    said = operator.gets("declare", "Checkout hangs", "--severity", "SEV1", "--service", "checkout", "--tier", "1")
-    assert said == f"{number('001')} declared: SEV1/P0, primary is paged.\n"
+    said = operator.types("declare", "Checkout hangs", "--severity", "SEV1", "--service", "checkout", "--tier", "1")
+    assert said.stdout == f"{number('001')} declared: SEV1/P0, primary is paged.\n"
+    assert "so nobody is paged; see `tocsin doctor`" in said.stderr, "a person must not believe it where nobody is"
     assert "escalated: secondary is paged" in operator.gets("escalate", number("001").lower())
     assert "manager is paged" in operator.gets("escalate", "001", "--level", "manager")
     assert "; it has: primary, secondary, manager\n" in operator.fails(2, "escalate", "001", "--level", "nobody")
