@@ -79,7 +79,7 @@ async def test_what_fits_is_one_signal() -> None:
     assert len(reports([out])[0].alerts) == 1000
 
 
-async def test_a_hundred_thousand_tiny_alerts_fit_the_topic_and() -> None:
+async def test_a_hundred_thousand_tiny_alerts_fit_the_topic() -> None:
     tiny = [{"status": "firing", "labels": {"n": str(n)}, "startsAt": "2026-03-02T02:00:00Z"} for n in range(100_000)]
     for one in tiny[:1]:
         one["labels"] = {"severity": "critical", "n": "0"}
@@ -89,7 +89,6 @@ async def test_a_hundred_thousand_tiny_alerts_fit_the_topic_and() -> None:
     assert max(len(out.value) for out in published) <= report_parts.MOST_BYTES < topics.MAX_RECORD_BYTES
     assert [out.key for out in published] == [published[0].key] * len(parts)
     assert len({part.id for part in parts}) == len(parts)
-    assert [part.id for part in reports(await told(webhook(tiny)))] == [part.id for part in parts]
     assert len({found.fingerprint for part in parts for found in part.alerts}) == 100_000
     assert len({part.classification for part in parts}) == 1
 
@@ -103,6 +102,7 @@ async def test_the_parts_mean_what_the_whole_would() -> None:
     [whole] = [signal for signal in triage_whole(webhook(news, truncated=7)) if signal.alerts]
     parts = reports(await told(webhook(news, truncated=7)))
     assert len(parts) > 1
+    assert [part.id for part in reports(await told(webhook(news, truncated=7)))] == [part.id for part in parts]
     expected, _ = lived([whole], opened)
     found, kinds = lived(parts, opened)
     assert expected is not None
