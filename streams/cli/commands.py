@@ -52,7 +52,6 @@ def declare(  # noqa: PLR0913 (Typer reads the options from the signature)
         one = answer.incident
         done = f"{one.number} declared: {one.severity}/{one.priority}, {_level_now(one)}."
         say(done if answer.changed else f"{one.number} was declared before; nothing to do.")
-        warn_of_recording(answer)
 
 
 def _level_now(one: IncidentView) -> str:
@@ -101,7 +100,6 @@ def escalate(
         answered = f"Nothing to do: {one.level} of {one.number} was paged already when this was asked."
         if answer.changed:
             say(f"{one.number} escalated: {one.level} is paged.")
-            warn_of_recording(answer)
         else:
             say(answered if one.status == "triggered" else too_late(one))
 
@@ -156,7 +154,11 @@ def give(number: str, verb: str, body: dict[str, Any], *, as_json: bool) -> Comm
 def _answer(reply: Reply, *, as_json: bool) -> CommandAnswer | None:
     """None once it was said: as JSON. Raises Fault for a command that nobody has handled yet."""
     settled(reply, as_json=as_json)
-    return None if as_json else read(CommandAnswer, reply.body)
+    if as_json:
+        return None
+    answer = read(CommandAnswer, reply.body)
+    warn_of_recording(answer)
+    return answer
 
 
 def settled(reply: Reply, *, as_json: bool) -> None:
