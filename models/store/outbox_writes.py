@@ -40,11 +40,16 @@ _INSERT = _DELIVERY.insert("delivery")
 # way carries the reason until its attempt has ended (outbox.py).
 _CANCEL = f"""
 WITH locked AS (
-    SELECT d.id, t.reason FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(kind, lane, reason)
-    CROSS JOIN LATERAL (SELECT id FROM delivery WHERE lane = t.lane AND ended_at IS NULL OFFSET 0) AS lane
-    JOIN delivery d ON d.id = lane.id AND d.kind = t.kind
-    WHERE d.status = 'pending' OR (d.status = 'sending' AND d.kind = 'page')
-    ORDER BY d.seq FOR UPDATE OF d
+    SELECT d.id, live.reason FROM (
+        SELECT l.id, t.reason FROM unnest(%s::text[], %s::text[], %s::text[]) AS t(kind, lane, reason)
+        CROSS JOIN LATERAL (
+            SELECT id, seq FROM delivery WHERE lane = t.lane AND kind = t.kind AND ended_at IS NULL OFFSET 0
+        ) AS l ORDER BY l.seq
+    ) AS live
+    CROSS JOIN LATERAL (
+        SELECT id FROM delivery
+        WHERE id = live.id AND (status = 'pending' OR (status = 'sending' AND kind = 'page')) FOR UPDATE
+    ) AS d
 )
 UPDATE delivery d SET
     status = CASE d.status WHEN 'pending' THEN 'cancelled' ELSE d.status END,

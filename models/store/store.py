@@ -25,7 +25,7 @@ _KEYS_OF_GROUPS = """
 SELECT t.place, g.key FROM unnest(%s::text[]) WITH ORDINALITY AS t(group_id, place)
 JOIN alert_group g ON g.group_id = t.group_id AND (
     g.told_at > clock_timestamp() - interval '1 day'
-    OR EXISTS (SELECT FROM incident i WHERE i.key = g.incident_key AND i.status <> 'resolved')
+    OR (SELECT status FROM incident i WHERE i.key = g.incident_key ORDER BY generation DESC LIMIT 1) <> 'resolved'
 ) ORDER BY t.place, g.key
 """
 """The day is for those whose signals are still under way, and for what a person has silenced in a resolved incident."""
