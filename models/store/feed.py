@@ -34,8 +34,10 @@ _UNPUBLISHED = f"""
     SELECT owner_id, first, last, sum(last - first + 1) OVER (ORDER BY at, owner_id, last) AS upto FROM unpublished
     ORDER BY at, owner_id, last LIMIT %(limit)s
 ) u
-JOIN event e ON e.owner_id = u.owner_id AND e.stream = 'incident' AND e.seq BETWEEN u.first AND u.last
-JOIN incident i ON i.id = u.owner_id
+CROSS JOIN LATERAL (
+    SELECT * FROM event WHERE owner_id = u.owner_id AND stream = 'incident' AND seq BETWEEN u.first AND u.last OFFSET 0
+) e
+CROSS JOIN LATERAL (SELECT * FROM incident WHERE id = u.owner_id OFFSET 0) i
 WHERE u.upto - (u.last - u.first + 1) < %(limit)s
 ORDER BY e.at, e.owner_id, e.seq
 """  # noqa: S608 (a constant of this module)

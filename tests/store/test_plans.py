@@ -5,6 +5,7 @@ It looks at quiet moments, too: then next to nothing is live, and reading all th
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -25,6 +26,8 @@ _PREPARED = """
 SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements
 WHERE statement ~* '^[^a-z]*(SELECT|WITH|INSERT|UPDATE|DELETE)'
 """
+_SOUGHT = re.compile(r"[$.]|statement_timestamp")
+"""In a condition: a parameter, another table's column or the present. What is compared with constants only may be all."""
 _QUEUES = {"delivery_untold", "deadline_next", "unpublished_pkey"}
 """Indexes that hold nothing but what waits, and are read in their order, as far as is wanted."""
 _A_QUIET_YEAR = """
@@ -42,7 +45,7 @@ FROM delivery, generate_series(1, %s) n WHERE status = 'pending'
 async def test_a_storm_after_a_quiet_night_is_worked_by_its_indexes(desk: Desk) -> None:
     await desk.rows(_A_QUIET_YEAR.replace("%s", str(_ENDED)))
     await desk.rows("VACUUM ANALYZE delivery")
-    nothing: list[list[object]] = [[]] * 12
+    nothing: list[list[object]] = [[]] * 11
     async with desk.store.outbox._database.connection() as session:
         claim = await _prepared(session, outbox._CLAIM, ("slack", 0, LEASE))
         finish = await _prepared(session, outbox._FINISH, nothing)
@@ -54,7 +57,7 @@ async def test_a_storm_after_a_quiet_night_is_worked_by_its_indexes(desk: Desk) 
         outcomes = [[one] * _BATCH for one in ("delivered", 0, "", False, False, timedelta(0), None)]
         for name, parameters in {
             claim: ("slack", _BATCH, LEASE),
-            finish: (ids, [], [], [], ids, *outcomes),
+            finish: ([], [], [], ids, *outcomes),
             cancel: (["page"] * _BATCH, lanes, [""] * _BATCH),
         }.items():
             read = await _blocks(session, name, parameters)
@@ -134,7 +137,7 @@ def _read_whole(plan: dict[str, Any]) -> Iterator[str]:
     """Tables and indexes of which the plan reads all that there is."""
     if plan["Node Type"] == "Seq Scan":
         yield plan["Relation Name"]
-    elif plan["Node Type"].endswith(("Index Scan", "Index Only Scan")) and "Index Cond" not in plan:
+    elif plan["Node Type"].endswith(("Index Scan", "Index Only Scan")) and not _SOUGHT.search(plan.get("Index Cond", "")):
         yield plan["Index Name"]
     for part in plan.get("Plans", ()):
         yield from _read_whole(part)
