@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from agents import retries
 from agents.breaker import Breaker, Circuit, Pace
+from agents.outcomes import Claimed, Outcomes
 from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
 from models.records import Outgoing, Publish, Record
 from models.signals import DeliveryReported, encode_signal
@@ -30,31 +31,14 @@ RENEW_EVERY = timedelta(seconds=2)
 ATTEMPT_WITHIN = timedelta(seconds=18)
 """Whatever a notifier does; longer than three calls of five seconds."""
 SWEEP_EVERY = timedelta(seconds=1)
-TOGETHER_WITHIN = timedelta(milliseconds=25)
-"""How long an outcome waits for those of other attempts under way: one transaction writes them all."""
+ROOM_WITHIN = timedelta(milliseconds=25)
+"""How long a full round waits for more room after the first: one claim fills it all."""
 SPARED = 4
 """How many attempts at once a courier makes that is spared for something more urgent: few, so that none starves."""
 REPORTS = 200
 """How many pages one pass reports at most."""
 LATE_AFTER = timedelta(seconds=30)
 """A page that has not got through by then is told by a second way. POLICY 13, 32."""
-
-
-class Claimed(Protocol):
-    """A leased delivery. `unknown` after an attempt that may have been processed; `age` since it was decided;
-    `receipts` are the incident's so far.
-    """
-
-    @property
-    def delivery(self) -> Delivery: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def unknown(self) -> bool: ...
-    @property
-    def age(self) -> timedelta: ...
-    @property
-    def receipts(self) -> Mapping[str, str]: ...
 
 
 class Report(Protocol):
@@ -81,10 +65,6 @@ class Outbox(Protocol):
         """Leases what is still under way anew."""
         ...
 
-    async def finish(self, finished: Sequence[tuple[Claimed, Outcome, timedelta | None]]) -> bool:
-        """Writes outcomes; a RetryLater comes due again after the given time. True when a lane among them goes on."""
-        ...
-
     async def reports(self, limit: int, late_after: timedelta, patience: timedelta) -> Sequence[Report]:
         """Pages not reported yet: first those refused, and those late and not reported as such; then those that were
         delivered at least `patience` ago.
@@ -98,32 +78,31 @@ class Outbox(Protocol):
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers to one provider. `woken` is set by whoever knows of new work; `told` by us: pages can be reported."""
+    """Delivers to one provider. `woken` is set by whoever knows of new work."""
 
     notifier: Notifier
     outbox: Outbox
+    outcomes: Outcomes
     now: Callable[[], datetime]
     most: int = 32
     round_every: timedelta = timedelta(0)
-    """The shortest time from one round to the next: messages share claims and transactions, pages never wait."""
+    """The shortest time from one round to the next: messages share claims, pages never wait."""
     spared: Callable[[], bool] = lambda: False
     """True while something more urgent is short of processor time."""
     breaker: Breaker = field(default_factory=Breaker)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace = field(init=False)
     _renewed_at: datetime = field(init=False)
     _has_more: bool = True
-    """There may be something to claim: somebody knocked, not all of it was taken, or a lane goes on."""
+    """There may be something to claim: somebody knocked, or not all of it was taken."""
     _look_at: float = 0.0
-    """When to claim whatever is known, for a sweep or the next attempt; on the loop's clock."""
+    """When to claim whatever is known, for a sweep; on the loop's clock."""
     _under_way: dict[asyncio.Task[Outcome], Claimed] = field(default_factory=dict)
-    _unwritten: list[tuple[Claimed, Outcome, timedelta | None]] = field(default_factory=list)
-    """Outcomes that the store could not take yet: an answer is never forgotten over a fault of ours."""
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.most)
         self._renewed_at = self.now()
+        self.outcomes.couriers[self.notifier.provider] = self.woken
 
     @property
     def is_busy(self) -> bool:
@@ -135,47 +114,40 @@ class Courier:
         self.woken.set()
 
     async def work(self) -> None:
-        """One round: starts what may be started, waits until something happens, writes what finished."""
+        """One round: starts what may be started, and waits until there may be more."""
         self._has_more |= self.woken.is_set()
         self.woken.clear()
         soonest = asyncio.get_running_loop().time() + self.round_every.total_seconds()
-        # First: after an outage of the store, what is answered or under way must not be claimed again by its old lease.
-        await self._collect()
         await self._renew()
         taken: Sequence[Claimed] = ()
         if self._has_more or self._look_at <= asyncio.get_running_loop().time():
             taken = await self._claim()
             for claimed in taken:
-                self.breaker.started()
-                self._under_way[asyncio.create_task(self._attempt(claimed))] = claimed
+                self._start(claimed)
         is_full = bool(taken) and self._has_more
         await self._until_something_happens()
         if not is_full or self.spared():  # a full round has nothing to gather
             await asyncio.sleep(soonest - asyncio.get_running_loop().time())
-        await self._collect()
 
     async def drain(self) -> None:
-        """Waits for what is under way and writes it: for a shutdown that leaves nothing unknown, and nothing to others
-        while it lasts.
+        """Waits for what is under way and has it written: for a shutdown that leaves nothing unknown, and nothing to
+        others while it lasts.
         """
         while self._under_way:
             await self._renew()
             await asyncio.wait(self._under_way, timeout=RENEW_EVERY.total_seconds())
-            await self._collect()
-        await self._collect()
+            await self.outcomes.write()
+        await self.outcomes.write()
 
     async def _until_something_happens(self) -> None:
-        """A knock, a sweep's time, or an outcome; those that end soon after it are taken along."""
+        """A knock, a sweep's time, or an attempt that makes room for what waits."""
         knock = asyncio.create_task(self.woken.wait())
         wait = max(0.0, self._look_at - asyncio.get_running_loop().time())
+        room = set(self._under_way) if self._has_more else set()
         try:
-            await asyncio.wait({*self._under_way, knock}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-            if self._under_way and not knock.done():
-                rest = asyncio.ensure_future(asyncio.wait(self._under_way))
-                await asyncio.wait(
-                    {rest, knock}, timeout=TOGETHER_WITHIN.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-                )
-                rest.cancel()
+            await asyncio.wait({*room, knock}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            if room and not knock.done():
+                await asyncio.wait(room, timeout=ROOM_WITHIN.total_seconds())
         finally:
             knock.cancel()
 
@@ -193,7 +165,17 @@ class Courier:
         now = asyncio.get_running_loop().time()
         if self._look_at <= now:  # else a knock came before it, and what is due then is due then
             self._look_at = now + SWEEP_EVERY.total_seconds()
-        return taken
+        # What is answered or under way by a lease that ran out, in an outage of the store, is not sent by a second one.
+        held = {claimed.delivery.id for claimed in self._under_way.values()}
+        return [
+            claimed for claimed in taken if claimed.delivery.id not in held and not self.outcomes.holds(claimed)
+        ]
+
+    def _start(self, claimed: Claimed) -> None:
+        self.breaker.started()
+        attempt = asyncio.create_task(self._attempt(claimed))
+        self._under_way[attempt] = claimed
+        attempt.add_done_callback(self._ended)
 
     async def _attempt(self, claimed: Claimed) -> Outcome:
         """Ends in bounded time, whatever the notifier does."""
@@ -203,19 +185,15 @@ class Courier:
         except TimeoutError:
             return RetryLater(f"{self.notifier.provider} is too slow", unknown=True, provider_down=True)
 
-    async def _collect(self) -> None:
-        for attempt in [attempt for attempt in self._under_way if attempt.done()]:
-            claimed, outcome = self._under_way.pop(attempt), _outcome(attempt)
-            retry_in = self._account(claimed, outcome)
-            self._unwritten.append((claimed, _or_given_up(claimed, outcome), retry_in))
-        if not self._unwritten:
+    def _ended(self, attempt: asyncio.Task[Outcome]) -> None:
+        claimed = self._under_way.pop(attempt)
+        if attempt.cancelled():  # with this process; whoever claims it next reads back
             return
-        self._has_more |= await self.outbox.finish(self._unwritten)
-        written, self._unwritten = self._unwritten, []
-        soonest = min((retry_in for _, _, retry_in in written if retry_in is not None), default=SWEEP_EVERY)
-        self._look_at = min(self._look_at, asyncio.get_running_loop().time() + soonest.total_seconds())
-        if any(claimed.delivery.page is not None for claimed, _, _ in written):
-            self.told.set()  # reported by a loop of its own, so that the next page does not wait for it
+        outcome = _outcome(attempt)
+        retry_in = self._account(claimed, outcome)
+        self.outcomes.note(claimed, _or_given_up(claimed, outcome), retry_in)
+        if retry_in is not None:
+            asyncio.get_running_loop().call_later(retry_in.total_seconds(), self.woken.set)
 
     def _account(self, claimed: Claimed, outcome: Outcome) -> timedelta | None:
         """Tells breaker and pace; how long until the next attempt, if there is one."""

@@ -14,6 +14,7 @@ from typing import Final
 from agents import deadlines, delivery, heartbeats, maintenance, relay
 from agents.delivery import Courier
 from agents.heartbeats import HeartbeatPorts
+from agents.outcomes import Outcomes
 from agents.triage import Lookup
 from agents.waking import Waker
 from models.deliveries import Provider
@@ -41,6 +42,8 @@ PLAN_EVERY: Final = 3600.0
 """Seconds between looks at the maintenance that recurs by the policy; it is planned two weeks ahead."""
 TELL_EVERY: Final = 0.25
 """Seconds between two records that wake other workers; they look by themselves once a second."""
+WRITE_TOGETHER: Final = 0.05
+"""Seconds for which outcomes gather: what a crash leaves unwritten of them is read back."""
 REPORT_TOGETHER: Final = 0.2
 """Seconds for which receipts gather: they say when a page arrived, so nothing is late because they are."""
 SPARED_FOR: Final = 1.0
@@ -57,6 +60,7 @@ class Worker:
     producer: Producer
     policy: PolicyInForce
     couriers: dict[Provider, Courier]
+    outcomes: Outcomes
     waker: Waker
     alarm: Alarm
     lookup: Lookup
@@ -77,6 +81,7 @@ class Duties:
         yield repeat("deadlines", self._emit_deadlines, stop)
         yield repeat("relay", self._relay_events, stop)
         yield repeat("reports", self._report_pages, stop)
+        yield repeat("outcomes", self._write_outcomes, stop)
         yield repeat("wake-ups", self._tell_others, stop)
         yield repeat("retention", self._forget, stop)
         yield repeat("maintenance", self._plan_maintenance, stop)
@@ -98,7 +103,7 @@ class Duties:
             await nap(self.stop, RELAY_EVERY)
 
     async def _report_pages(self) -> None:
-        told = self.worker.couriers[Provider.PAGERDUTY].told
+        told = self.worker.outcomes.told
         told.clear()
         outbox, publish = self.worker.store.outbox, self.worker.producer.publish
         patience = GOOD_NEWS_WAITS if self.worker.pressure.is_high() else timedelta(0)
@@ -107,6 +112,13 @@ class Duties:
             await nap(told, REPORT_EVERY)
         if found < delivery.REPORTS:
             await nap(self.stop, REPORT_TOGETHER)
+
+    async def _write_outcomes(self) -> None:
+        outcomes = self.worker.outcomes
+        await nap(outcomes.came, REPORT_EVERY)
+        if outcomes.came.is_set():
+            await nap(self.stop, WRITE_TOGETHER)
+            await outcomes.write()
 
     async def _tell_others(self) -> None:
         await nap(self.worker.waker.called, REPORT_EVERY)

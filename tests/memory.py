@@ -200,7 +200,7 @@ class MemoryStore:
         """Leases do not run out here, but a claim of what is under way would be a second one."""
         self.renewed += [one.delivery.lane for one in claimed]
 
-    async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> bool:
+    async def finish(self, finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> set[Provider]:
         if self.away is not None:
             raise self.away
         for sent, outcome, retry_in in finished:
@@ -216,7 +216,7 @@ class MemoryStore:
                 continue
             sent.ended_at = self.now()
         over = {sent.delivery.lane for sent, _, _ in finished if sent.status != "pending"}
-        return any(sent.status == "pending" and sent.delivery.lane in over for sent in self.outbox)
+        return {it.delivery.provider for it in self.outbox if it.status == "pending" and it.delivery.lane in over}
 
     async def reports(self, limit: int, late_after: timedelta, patience: timedelta) -> list[Report]:
         found = []

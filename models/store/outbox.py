@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from models.deliveries import Delivered, Delivery, Outcome, Refused, RetryLater
+from models.deliveries import Delivered, Delivery, Outcome, Provider, Refused, RetryLater
 from models.store.codec import DELIVERY, clean
 from models.store.connection import Database
 from models.store.outbox_writes import DROP_MOOT_ANSWERS, MAYBE_SENT, enqueued
@@ -66,11 +66,17 @@ _OUTCOME = Rows(
 # An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn
 # meanwhile is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
 _FINISH = f"""
-WITH locked AS (SELECT id FROM delivery WHERE id = ANY(%s::uuid[]) ORDER BY seq FOR UPDATE),
-received AS (
+WITH received AS (
     INSERT INTO receipt (incident_id, provider, refs)
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS r(incident_id, provider, refs) ORDER BY 1, 2
     ON CONFLICT (incident_id, provider) DO UPDATE SET refs = receipt.refs || excluded.refs
+),
+locked AS (
+    SELECT ended.* FROM (
+        SELECT t.* FROM {_OUTCOME.source}
+        CROSS JOIN LATERAL (SELECT seq FROM delivery WHERE id = t.id OFFSET 0) AS d ORDER BY d.seq
+    ) AS ended
+    CROSS JOIN LATERAL (SELECT FROM delivery WHERE id = ended.id FOR UPDATE) AS d
 )
 UPDATE delivery d SET
     status = CASE WHEN t.status = 'pending' AND d.cancel_requested THEN 'cancelled' ELSE t.status END,
@@ -83,10 +89,9 @@ UPDATE delivery d SET
         ELSE d.detail
     END,
     recorded = t.recorded, receipts = t.receipts::json
-FROM {_OUTCOME.source}, locked
-WHERE d.id = t.id AND d.id = locked.id
+FROM locked t WHERE d.id = t.id
   AND d.status IN ('pending', 'sending') AND (t.status <> 'pending' OR d.attempts = t.attempt + 1)
-RETURNING d.lane, d.status,
+RETURNING d.lane, d.status, d.provider,
     EXISTS (SELECT FROM delivery e WHERE e.lane = d.lane AND e.seq > d.seq AND e.ended_at IS NULL)
 """  # noqa: S608 (constants of this package)
 _REPORTS = """
@@ -168,21 +173,20 @@ class Outbox:
             held = [(one.delivery.id, one.attempts) for one in claimed]
             await connection.execute(_RENEW, (lease, *Rows.arrays(held)))
 
-    async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> bool:
-        """Writes outcomes, and receipts for the next send. True when a lane that ended one of them goes on. Raises
-        Conflict (try again) and Unavailable.
+    async def finish(self, finished: Sequence[tuple[_Claimed, Outcome, timedelta | None]]) -> frozenset[Provider]:
+        """Writes outcomes, and receipts for the next send. The providers of lanes that ended one of them and go on.
+        Raises Conflict (try again) and Unavailable.
         """
         if not finished:
-            return False
-        ids = [claimed.delivery.id for claimed, _, _ in finished]
+            return frozenset()
         outcomes = _OUTCOME.arrays(_row(*one) for one in finished)
         async with self._database.connection() as connection:
-            written = await connection.execute(_FINISH, [ids, *_receipts(finished), *outcomes])
+            written = await connection.execute(_FINISH, [*_receipts(finished), *outcomes])
             rows = await written.fetchall()
-            cancelled = [lane for lane, status, _ in rows if status == "cancelled"]
+            cancelled = [lane for lane, status, _, _ in rows if status == "cancelled"]
             if cancelled:  # a crash in between sends an answer to a page that never was, which providers drop
                 await connection.execute(DROP_MOOT_ANSWERS, (cancelled,))
-        return any(follows for _, status, follows in rows if status != "pending")
+        return frozenset(Provider(of) for _, status, of, follows in rows if follows and status != "pending")
 
     async def enqueue(self, delivery: Delivery) -> None:
         """Keeps a delivery that follows from no incident (a test page), so that it will be sent."""

@@ -21,6 +21,7 @@ from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.maintenance import MaintenancePorts
 from agents.review import ReviewPorts
+from agents.outcomes import Outcomes
 from agents.triage import Lookup, TriagePorts, nobody_to_ask
 from agents.waking import Waker
 from models.deliveries import Provider
@@ -123,20 +124,18 @@ async def _opened(settings: Settings, brokers: str) -> AsyncIterator[Worker]:
         alarm = await stack.enter_async_context(store.ledger.alarm())
         await store.save_policy(policy.version, policy.policy.name, policy.text)
         pressure = Pressure()
+        outcomes = Outcomes(store.outbox)
         couriers = {
-            provider: _courier(provider, notifier, store, pressure) for provider, notifier in reached.notifiers.items()
+            provider: _courier(notifier, store, outcomes, pressure) for provider, notifier in reached.notifiers.items()
         }
-        told = asyncio.Event()
-        for courier in couriers.values():  # pages go by several of them, and one loop reports them all
-            courier.told = told
         keep = Keep(settings.keep_inbox, settings.keep_ended, settings.keep_incidents)
         waker = Waker({provider: courier.woken for provider, courier in couriers.items()}, producer.publish, wake_topic)
-        yield Worker(store, producer, policy, couriers, waker, alarm, lookup, keep, pressure)
+        yield Worker(store, producer, policy, couriers, outcomes, waker, alarm, lookup, keep, pressure)
 
 
-def _courier(provider: Provider, notifier: Notifier, store: Store, pressure: Pressure) -> Courier:
-    courier = Courier(notifier, store.outbox, utc_now, most=at_once(notifier))
-    if provider in {Provider.PAGERDUTY, Provider.WEBHOOK}:
+def _courier(notifier: Notifier, store: Store, outcomes: Outcomes, pressure: Pressure) -> Courier:
+    courier = Courier(notifier, store.outbox, outcomes, utc_now, most=at_once(notifier))
+    if notifier.provider in {Provider.PAGERDUTY, Provider.WEBHOOK}:
         pressure.urgent.append(lambda: courier.is_busy)
     else:
         courier.round_every, courier.spared = MESSAGES_EVERY, pressure.is_high
