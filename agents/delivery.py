@@ -167,9 +167,7 @@ class Courier:
             self._look_at = now + SWEEP_EVERY.total_seconds()
         # What is answered or under way by a lease that ran out, in an outage of the store, is not sent by a second one.
         held = {claimed.delivery.id for claimed in self._under_way.values()}
-        return [
-            claimed for claimed in taken if claimed.delivery.id not in held and not self.outcomes.holds(claimed)
-        ]
+        return [claimed for claimed in taken if claimed.delivery.id not in held and not self.outcomes.holds(claimed)]
 
     def _start(self, claimed: Claimed) -> None:
         self.breaker.started()

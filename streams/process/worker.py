@@ -20,8 +20,8 @@ from agents.correlation import CorrelationPorts
 from agents.delivery import Courier
 from agents.lifecycle import LifecyclePorts
 from agents.maintenance import MaintenancePorts
-from agents.review import ReviewPorts
 from agents.outcomes import Outcomes
+from agents.review import ReviewPorts
 from agents.triage import Lookup, TriagePorts, nobody_to_ask
 from agents.waking import Waker
 from models.deliveries import Provider

@@ -27,7 +27,7 @@ SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements
 WHERE statement ~* '^[^a-z]*(SELECT|WITH|INSERT|UPDATE|DELETE)'
 """
 _SOUGHT = re.compile(r"[$.]|statement_timestamp")
-"""In a condition: a parameter, another table's column or the present. What is compared with constants only may be all."""
+"""In a condition: a parameter, another table's column, the present. What is compared with constants only may be all."""
 _QUEUES = {"delivery_untold", "deadline_next", "unpublished_pkey"}
 """Indexes that hold nothing but what waits, and are read in their order, as far as is wanted."""
 _A_QUIET_YEAR = """
@@ -135,9 +135,10 @@ async def _plans(store: Store) -> dict[str, dict[str, Any]]:
 
 def _read_whole(plan: dict[str, Any]) -> Iterator[str]:
     """Tables and indexes of which the plan reads all that there is."""
+    is_index = plan["Node Type"].endswith(("Index Scan", "Index Only Scan"))
     if plan["Node Type"] == "Seq Scan":
         yield plan["Relation Name"]
-    elif plan["Node Type"].endswith(("Index Scan", "Index Only Scan")) and not _SOUGHT.search(plan.get("Index Cond", "")):
+    elif is_index and not _SOUGHT.search(plan.get("Index Cond", "")):
         yield plan["Index Name"]
     for part in plan.get("Plans", ()):
         yield from _read_whole(part)
