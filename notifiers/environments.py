@@ -50,8 +50,8 @@ def duration(span: timedelta) -> str:
 
 def _slack_time(at: datetime) -> Markup:
     """The same for everybody (UTC), then as the reader's own clock shows it."""
-    own = "{date_short_pretty}, {time}"
-    return Markup(f"{utc(at)} (<!date^{at.timestamp():.0f}^{own}|{utc_day(at)}>)")  # noqa: S704 (made of an instant)
+    own, day = "{date_short_pretty}, {time}", utc_day(at)
+    return Markup(f"{day.partition(' ')[2]} (<!date^{at.timestamp():.0f}^{own}|{day}>)")  # noqa: S704 (made of an instant)
 
 
 def _slack_link(url: object, label: str) -> Markup:
@@ -85,6 +85,7 @@ def _environment(write: _Escape) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.globals.clear()  # no template needs one, and every message would copy them all
     for name in _FORBIDDEN_FILTERS:
         environment.filters.pop(name, None)
     environment.filters.update(
@@ -104,8 +105,7 @@ def slack_templates() -> Environment:
         return in_json(mrkdwn(value, limit, lines=lines))
 
     environment = _environment(write)
-    environment.filters["time"] = _slack_time
-    environment.globals["link"] = _slack_link
+    environment.filters.update(time=_slack_time, link=_slack_link)
     return environment
 
 

@@ -220,6 +220,7 @@ def test_no_template_can_put_text_past_the_escaping() -> None:
         "capitalize",
         "reverse",
         "length",
+        "link",
     }
     templates = [
         file for folder in resources.files("templates").iterdir() if folder.is_dir() for file in folder.iterdir()
