@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 from markupsafe import Markup, escape
@@ -17,6 +17,8 @@ from notifiers.escape import in_json, mrkdwn, plain, safe_url
 
 VALUE_LIMIT = 300
 """Characters that a value gets where its template does not say."""
+REMEMBERED = 4096
+"""How many short values an environment keeps as it wrote them: messages about one incident say most of them again."""
 NOTHING = "-"
 """What stands where a value is empty."""
 SLACK_URL_LIMIT = 700
@@ -71,10 +73,14 @@ def _environment(write: _Escape) -> Environment:
         return value if isinstance(value, Undefined | Markup) else cut(value, VALUE_LIMIT)
 
     def cut(value: object, limit: int, *, lines: bool = False) -> Markup:
-        if isinstance(value, Undefined):
-            str(value)
+        text = str(value)  # raises where it is Undefined, as StrictUndefined does
+        return (remembered if len(text) <= VALUE_LIMIT else written)(text, limit, lines)
+
+    def written(text: str, limit: int, lines: bool) -> Markup:  # noqa: FBT001 (a keyword makes remembering dear)
         # Providers refuse empty strings, and a page must not be lost because an alert had no name.
-        return Markup(write(value, limit, lines=lines) or NOTHING)  # noqa: S704 (this is the escaping)
+        return Markup(write(text, limit, lines=lines) or NOTHING)  # noqa: S704 (this is the escaping)
+
+    remembered = lru_cache(REMEMBERED)(written)
 
     environment = Environment(
         loader=PackageLoader("templates", ""),

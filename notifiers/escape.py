@@ -23,7 +23,9 @@ _MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"})
 _MAX_URL = 1000
 _LIVE = re.compile("[&<>`@]").search
 """What Slack could obey. Most texts hold none of it, and to look is cheaper than to replace."""
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9%/:=&?~#+!$,;'()*\[\]._-]*)?").fullmatch
+_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9%/:=&?~#+!$,;'()*\[\]._-]*)?"
+).fullmatch
 """What `safe_url` would return as it stands; `urlsplit` and `quote` are only asked about the rest."""
 
 
