@@ -41,6 +41,7 @@ from notifiers.render import (
 _K = DeliveryKind
 _EDITED = ((_K.ANNOUNCEMENT, "announcement"), (_K.INITIAL_REPORT, "report"))
 _in_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""`json.dumps` would make a new encoder for each line."""
 _KEEP_BYTES = 32 * 1024 * 1024
 """Past this a new file is begun and one old file is kept."""
 
