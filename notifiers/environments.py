@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 from markupsafe import Markup, escape
@@ -17,6 +17,8 @@ from notifiers.escape import in_json, mrkdwn, plain, safe_url
 
 VALUE_LIMIT = 300
 """Characters that a value gets where its template does not say."""
+REMEMBERED = 4096
+"""How many short values an environment keeps as it wrote them: messages about one incident say most of them again."""
 NOTHING = "-"
 """What stands where a value is empty."""
 SLACK_URL_LIMIT = 700
@@ -50,8 +52,8 @@ def duration(span: timedelta) -> str:
 
 def _slack_time(at: datetime) -> Markup:
     """The same for everybody (UTC), then as the reader's own clock shows it."""
-    own = "{date_short_pretty}, {time}"
-    return Markup(f"{utc(at)} (<!date^{at.timestamp():.0f}^{own}|{utc_day(at)}>)")  # noqa: S704 (made of an instant)
+    own, day = "{date_short_pretty}, {time}", utc_day(at)
+    return Markup(f"{day.partition(' ')[2]} (<!date^{at.timestamp():.0f}^{own}|{day}>)")  # noqa: S704 (made of an instant)
 
 
 def _slack_link(url: object, label: str) -> Markup:
@@ -71,10 +73,14 @@ def _environment(write: _Escape) -> Environment:
         return value if isinstance(value, Undefined | Markup) else cut(value, VALUE_LIMIT)
 
     def cut(value: object, limit: int, *, lines: bool = False) -> Markup:
-        if isinstance(value, Undefined):
-            str(value)
+        text = str(value)  # raises where it is Undefined, as StrictUndefined does
+        return (remembered if len(text) <= VALUE_LIMIT else written)(text, limit, lines)
+
+    def written(text: str, limit: int, lines: bool) -> Markup:  # noqa: FBT001 (a keyword makes remembering dear)
         # Providers refuse empty strings, and a page must not be lost because an alert had no name.
-        return Markup(write(value, limit, lines=lines) or NOTHING)  # noqa: S704 (this is the escaping)
+        return Markup(write(text, limit, lines=lines) or NOTHING)  # noqa: S704 (this is the escaping)
+
+    remembered = lru_cache(REMEMBERED)(written)
 
     environment = Environment(
         loader=PackageLoader("templates", ""),
@@ -85,6 +91,7 @@ def _environment(write: _Escape) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.globals.clear()  # no template needs one, and every message would copy them all
     for name in _FORBIDDEN_FILTERS:
         environment.filters.pop(name, None)
     environment.filters.update(
@@ -104,8 +111,7 @@ def slack_templates() -> Environment:
         return in_json(mrkdwn(value, limit, lines=lines))
 
     environment = _environment(write)
-    environment.filters["time"] = _slack_time
-    environment.globals["link"] = _slack_link
+    environment.filters.update(time=_slack_time, link=_slack_link)
     return environment
 
 

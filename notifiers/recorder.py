@@ -40,6 +40,8 @@ from notifiers.render import (
 
 _K = DeliveryKind
 _EDITED = ((_K.ANNOUNCEMENT, "announcement"), (_K.INITIAL_REPORT, "report"))
+_in_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""`json.dumps` would make a new encoder for each line."""
 _KEEP_BYTES = 32 * 1024 * 1024
 """Past this a new file is begun and one old file is kept."""
 
@@ -80,7 +82,7 @@ class Recorder:
             "payload": payload,
         }
         try:
-            self._append(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            self._append(_in_json(line) + "\n")
         except OSError as error:
             return RetryLater(f"{self._file} cannot be written: {error.strerror}", provider_down=True)
         return Delivered(f"recorded, not sent: {self._why}", _receipts(delivery, receipts), recorded=True)

@@ -6,13 +6,13 @@ address.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from jinja2 import Environment, TemplateError
+from pydantic_core import from_json
 
 from models.deliveries import Delivery, DeliveryKind, IncidentFacts, Provider, Receipts
 from models.oncall.handoff import HandoffNote
@@ -228,6 +228,6 @@ def _render(environment: Environment, template: str, **context: object) -> str:
 
 
 def _object(environment: Environment, template: str, **context: object) -> Payload:
-    value = json.loads(_render(environment, template, **context))
+    value = from_json(_render(environment, template, **context))
     assert isinstance(value, dict), "a JSON template renders to an object"
     return value

@@ -182,6 +182,12 @@ def test_a_link_is_an_address_or_nothing(text: str) -> None:
         assert url is None or re.fullmatch(r"https?://[^\s<>\"`|\\]+", url, re.IGNORECASE)
 
 
+@given(address=st.from_regex(r"https?://[a-zA-Z0-9.:-]*[/?#]?[!-~]{0,20}", fullmatch=True))
+def test_an_address_is_the_same_taken_apart_or_not(address: str) -> None:
+    """The space, which is no part of it, has it taken apart."""
+    assert safe_url(address) == safe_url(" " + address)
+
+
 def test_the_topic_of_a_channel_is_inert_and_short() -> None:
     topic = slack_topic(incident(title="<!channel> " + "&" * 400))
     assert len(topic) <= 250
@@ -220,6 +226,7 @@ def test_no_template_can_put_text_past_the_escaping() -> None:
         "capitalize",
         "reverse",
         "length",
+        "link",
     }
     templates = [
         file for folder in resources.files("templates").iterdir() if folder.is_dir() for file in folder.iterdir()
