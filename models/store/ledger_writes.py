@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from models.deadlines import POSTMORTEM, Deadline, DeadlineStatus
 from models.maintenance import MaintenanceWindow
@@ -37,11 +38,12 @@ UPDATE deadline d SET status = t.status, ended_at = clock_timestamp()
 FROM unnest(%s::uuid[], %s::text[]) AS t(id, status)
 WHERE d.id = t.id AND d.status NOT IN ('fired', 'cancelled', 'superseded')
 """
-# Sleepers look for themselves once a second, so only what is due before that is worth waking them for.
-_WAKE = "SELECT pg_notify('deadline', '') WHERE %s::timestamptz <= clock_timestamp() + interval '2 seconds'"
+_WAKE = "SELECT pg_notify('deadline', '')"
+_SOON = timedelta(seconds=2)
+"""Sleepers look for themselves once a second, so only what is due before that is worth waking them for."""
 
 
-def write(steps: Iterable[AnyStep]) -> list[Statement]:
+def write(steps: Iterable[AnyStep], now: datetime) -> list[Statement]:
     """The statements. Every deadline is entered once, as armed, and ended after that, also within one batch."""
     armed: dict[uuid.UUID, Row] = {}
     ended: dict[uuid.UUID, DeadlineStatus] = {}
@@ -58,9 +60,8 @@ def write(steps: Iterable[AnyStep]) -> list[Statement]:
     if ended:
         ends = sorted(ended.items())
         statements.append((_END, ([key for key, _ in ends], [status.value for _, status in ends])))
-    waiting = [row[-1] for deadline_id, row in armed.items() if deadline_id not in ended]
-    if waiting:
-        statements.append((_WAKE, (min(waiting),)))
+    if any(row[-1] <= now + _SOON for deadline_id, row in armed.items() if deadline_id not in ended):
+        statements.append((_WAKE, ()))
     return statements
 
 

@@ -132,7 +132,7 @@ class Transaction(Generic[State]):
         if self._fresh:
             await self._session.execute(_NOTE, Rows.arrays(self._footprints(changes.at, now)))
         fenced = await self._session.execute(*changes.fence) if changes.fence else None
-        for statement in changes.rest + ledger_writes.write(taken) + deliveries:
+        for statement in changes.rest + ledger_writes.write(taken, now) + deliveries:
             await self._session.execute(*statement)
         if fenced is None:
             await self._session.flush()

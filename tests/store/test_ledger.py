@@ -8,12 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
+from models import incident
 from models.review_signals import PostmortemRequired, PostmortemWithdrawn
 from models.severity import Severity
 from models.signals import DeadlineReached
-from tests.store.desk import LEASE, Desk, alerts, reached
+from models.store import ledger_writes
+from tests.store.desk import LEASE, POLICY, T0, Desk, alerts, reached, step_of
 
 DUE = "UPDATE deadline SET due_at = now() - interval '1 s', next_at = now() - interval '1 s' WHERE status = 'pending'"
 
@@ -196,6 +199,26 @@ async def test_a_sleeper_is_woken_for_what_is_due_at_once_and_survives_its_conne
         await desk.rows("SELECT pg_notify('deadline', '')")
         async with asyncio.timeout(10):
             assert await alarm.wait(timedelta(seconds=20))
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(timedelta(seconds=1.5), ["", "the end"]), (timedelta(seconds=3), ["the end"])]
+)
+async def test_sleepers_are_woken_only_for_what_is_due_before_they_look(
+    desk: Desk, left: timedelta, told: list[str]
+) -> None:
+    signal = alerts()
+    step = step_of(None, signal, incident.decide(None, signal, POLICY, T0), T0, "INC-1")
+    soonest = min(entry.deadline.due_at for entry in step.ledger)
+    statements = ledger_writes.write([step], soonest - left)
+    async with await psycopg.AsyncConnection.connect(desk.url, autocommit=True) as listening:
+        await listening.execute("LISTEN deadline")
+        async with desk.store.incidents() as transaction:
+            for statement in statements:
+                await transaction._session.execute(*statement)
+        await desk.rows("SELECT pg_notify('deadline', 'the end')")
+        heard = [notice.payload async for notice in listening.notifies(timeout=10, stop_after=len(told))]
+    assert heard == told
 
 
 def postmortem(incident_id: uuid.UUID, armed: dict[str, Any]) -> PostmortemRequired:
