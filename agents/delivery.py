@@ -160,14 +160,15 @@ class Courier:
     async def _claim(self) -> Sequence[Claimed]:
         free = max(0, (SPARED if self.spared() else self.pace.width) - len(self._under_way))
         allowed = self.breaker.allowance(self.now(), free)
+        # What is under way or answered by a lease that ran out, in an outage of the store, is not sent by a second one.
+        # Listed first: it may be written, and so let go, while the claim that took it is on its way back.
+        held = self.outcomes.held() | {claimed.delivery.id for claimed in self._under_way.values()}
         taken = await self.outbox.claim(self.notifier.provider, allowed, LEASE) if allowed else ()
         self._has_more = len(taken) == allowed
         now = asyncio.get_running_loop().time()
         if self._look_at <= now:  # else a knock came before it, and what is due then is due then
             self._look_at = now + SWEEP_EVERY.total_seconds()
-        # What is answered or under way by a lease that ran out, in an outage of the store, is not sent by a second one.
-        held = {claimed.delivery.id for claimed in self._under_way.values()}
-        return [claimed for claimed in taken if claimed.delivery.id not in held and not self.outcomes.holds(claimed)]
+        return [claimed for claimed in taken if claimed.delivery.id not in held]
 
     def _start(self, claimed: Claimed) -> None:
         self.breaker.started()
@@ -184,14 +185,9 @@ class Courier:
             return RetryLater(f"{self.notifier.provider} is too slow", unknown=True, provider_down=True)
 
     def _ended(self, attempt: asyncio.Task[Outcome]) -> None:
-        claimed = self._under_way.pop(attempt)
-        if attempt.cancelled():  # with this process; whoever claims it next reads back
-            return
-        outcome = _outcome(attempt)
+        claimed, outcome = self._under_way.pop(attempt), _outcome(attempt)
         retry_in = self._account(claimed, outcome)
         self.outcomes.note(claimed, _or_given_up(claimed, outcome), retry_in)
-        if retry_in is not None:
-            asyncio.get_running_loop().call_later(retry_in.total_seconds(), self.woken.set)
 
     def _account(self, claimed: Claimed, outcome: Outcome) -> timedelta | None:
         """Tells breaker and pace; how long until the next attempt, if there is one."""
@@ -211,6 +207,8 @@ class Courier:
 
 def _outcome(attempt: asyncio.Task[Outcome]) -> Outcome:
     """What the attempt answered. A notifier does not raise; if one does, nobody knows what was sent."""
+    if attempt.cancelled():
+        return RetryLater("the attempt was cut off", unknown=True)
     error = attempt.exception()
     if error is None:
         return attempt.result()

@@ -49,7 +49,7 @@ class Outcomes:
     came: asyncio.Event = field(default_factory=asyncio.Event)
     told: asyncio.Event = field(default_factory=asyncio.Event)
     couriers: dict[Provider, asyncio.Event] = field(default_factory=dict)
-    """What each courier waits for: a lane that goes on is its next work."""
+    """What each courier waits for: a lane that goes on is its next work, and so is a retry that has come due."""
     _unwritten: dict[uuid.UUID, tuple[Claimed, Outcome, timedelta | None]] = field(default_factory=dict)
 
     def note(self, claimed: Claimed, outcome: Outcome, retry_in: timedelta | None) -> None:
@@ -57,9 +57,9 @@ class Outcomes:
         self._unwritten[claimed.delivery.id] = claimed, outcome, retry_in
         self.came.set()
 
-    def holds(self, claimed: Claimed) -> bool:
-        """Whether what came of its last attempt is still to be written."""
-        return claimed.delivery.id in self._unwritten
+    def held(self) -> set[uuid.UUID]:
+        """The deliveries of which what came of the last attempt is still to be written."""
+        return set(self._unwritten)
 
     async def write(self) -> None:
         """Writes all there is. Raises what the store raises, and keeps it then."""
@@ -67,8 +67,11 @@ class Outcomes:
         if ended:
             for provider in await self.book.finish(list(ended.values())):
                 self.couriers[provider].set()
-        for delivery_id in ended:
+        for delivery_id, (claimed, _, retry_in) in ended.items():
             del self._unwritten[delivery_id]
+            if retry_in is not None:  # counted, as in the store, from now on
+                woken = self.couriers[claimed.delivery.provider]
+                asyncio.get_running_loop().call_later(retry_in.total_seconds(), woken.set)
         if not self._unwritten:
             self.came.clear()
         if any(claimed.delivery.page is not None for claimed, _, _ in ended.values()):

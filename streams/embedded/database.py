@@ -24,11 +24,13 @@ from streams.places import Unusable, private_folder
 _POLL = 0.02
 _STOP_WITHIN = 20.0
 
-# fsync, full_page_writes and synchronous_commit stay at their default: on.
+# fsync, full_page_writes and synchronous_commit stay at their default: on. What min_wal_size keeps needs no filling in
+# the next storm; of small segments initdb would have only 5 MB kept.
 _SETTINGS = (
     "unix_socket_directories=",
     "max_connections=60",
     "shared_buffers=64MB",
+    "min_wal_size=80MB",
     "max_wal_size=256MB",
     "jit=off",
     "timezone=UTC",

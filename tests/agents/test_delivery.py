@@ -39,7 +39,7 @@ class Answering:
     recording = False
 
     def __init__(self) -> None:
-        self.answers: list[Outcome | Exception] = []
+        self.answers: list[Outcome | BaseException] = []
         self.asked: list[tuple[str, bool]] = []
         self.silent = False
 
@@ -48,7 +48,7 @@ class Answering:
         if self.silent:
             await asyncio.Event().wait()
         answer = self.answers.pop(0) if self.answers else Delivered("sent")
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -142,6 +142,24 @@ async def test_what_is_answered_is_not_sent_again_by_a_claim_that_comes_before_i
     assert (page.status, len(desk.notifier.asked)) == ("pending", 1)
     await desk.outcomes.write()
     assert page.status == "delivered"
+
+
+async def test_what_is_written_while_a_claim_that_took_it_is_on_its_way_back_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    desk.page()
+    await desk.brief_round()
+    claim = desk.store.claim
+
+    async def overtaken(provider: str, limit: int, lease: timedelta) -> list[Sent]:
+        taken = await claim(provider, limit, lease)
+        await desk.outcomes.write()
+        return taken
+
+    monkeypatch.setattr(desk.store, "claim", overtaken)
+    await desk.brief_round()
+    assert len(desk.notifier.asked) == 1
 
 
 async def test_what_all_couriers_have_done_is_written_at_once_and_wakes_whose_lanes_go_on() -> None:
@@ -357,6 +375,32 @@ async def test_a_retry_that_is_near_is_not_forgotten_over_a_knock(monkeypatch: p
         await desk.courier.work()  # until it is due
     await desk.rounds()
     assert page.status == "delivered"
+
+
+async def test_a_retry_is_knocked_for_once_it_is_due_however_late_its_outcome_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "backoff", lambda *_: timedelta(0))
+    desk = Desk()
+    desk.page()
+    desk.notifier.answers = [RetryLater("no answer")]
+    await desk.brief_round()
+    await desk.brief_round()
+    desk.courier.woken.clear()
+    await desk.outcomes.write()
+    async with asyncio.timeout(5):
+        await desk.courier.woken.wait()
+
+
+async def test_an_attempt_that_is_cut_off_is_read_back_and_ends_a_probe() -> None:
+    desk = Desk()
+    desk.courier.breaker.circuit, desk.courier.breaker.open_until = Circuit.OPEN, desk.now
+    page = desk.page()
+    desk.notifier.answers = [asyncio.CancelledError()]
+    await desk.rounds()
+    desk.now += timedelta(seconds=1)
+    await desk.rounds()
+    assert (page.status, desk.notifier.asked[1:]) == ("delivered", [("one/1", True)])
 
 
 async def test_rounds_of_messages_keep_a_distance() -> None:

@@ -93,6 +93,7 @@ async def test_what_was_committed_survives_a_clean_stop_and_a_kill(data_dir: Pat
         served.run("create table kept (word text)")
         served.run("insert into kept values ('stopped')")
         assert served.run("show fsync") == served.run("show synchronous_commit") == [("on",)]
+        assert served.run("show wal_segment_size") + served.run("show min_wal_size") == [("1MB",), ("80MB",)]
         assert served.run("select current_setting('server_encoding'), datcollate from pg_database limit 1") == [
             ("UTF8", "C")
         ]
