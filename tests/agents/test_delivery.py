@@ -3,107 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from agents import delivery, retries
 from agents.breaker import FAILURES_TO_OPEN, Circuit
-from agents.delivery import Courier
-from agents.outcomes import Outcomes
 from models.deliveries import (
-    Delivered,
-    Delivery,
-    DeliveryKind,
-    Outcome,
-    PageFacts,
-    Provider,
-    Receipts,
     Refused,
     RetryLater,
-    Urgency,
 )
-from models.records import Outgoing, Record
-from models.signals import DeliveryReported, decode_signal
-from tests.memory import MemoryStore, Sent
+from models.records import Record
+from tests.agents.courier import Desk
+from tests.memory import Sent
 from tests.world import T0
-
-
-class Answering:
-    """A notifier that answers what it is told to, and remembers what it was asked."""
-
-    provider = Provider.PAGERDUTY
-    recording = False
-
-    def __init__(self) -> None:
-        self.answers: list[Outcome | BaseException] = []
-        self.asked: list[tuple[str, bool]] = []
-        self.silent = False
-
-    async def send(self, delivery: Delivery, receipts: Receipts, *, read_back: bool) -> Outcome:
-        self.asked.append((delivery.lane, read_back))
-        if self.silent:
-            await asyncio.Event().wait()
-        answer = self.answers.pop(0) if self.answers else Delivered("sent")
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    async def check(self) -> str | None:
-        return None
-
-    async def close(self) -> None: ...
-
-
-class Desk:
-    """A courier between a store in memory and a notifier that answers as the story says."""
-
-    def __init__(self) -> None:
-        self.now = T0
-        self.store = MemoryStore(lambda: self.now)
-        self.notifier = Answering()
-        self.signals: list[DeliveryReported] = []
-        self.outcomes = Outcomes(self.store)
-        self.courier = Courier(self.notifier, self.store, self.outcomes, lambda: self.now)
-
-    async def publish(self, records: Sequence[Outgoing]) -> None:
-        for record in records:
-            signal = decode_signal(record.value)
-            assert isinstance(signal, DeliveryReported)
-            self.signals.append(signal)
-
-    def page(self, lane: str = "one/1") -> Sent:
-        incident_id = uuid.uuid5(uuid.NAMESPACE_OID, lane)
-        page = PageFacts(1, "primary", "TOCSIN_PAGERDUTY_ROUTING_KEY", lane)
-        intent = Delivery(uuid.uuid4(), incident_id, "key", DeliveryKind.PAGE, lane, Urgency.PAGE, page=page)
-        sent = Sent(intent, created_at=self.now)
-        self.store.outbox.append(sent)
-        return sent
-
-    def message(self, lane: str = "one/1") -> Sent:
-        """What is no page; of a kind that this desk's one provider takes."""
-        sent = Sent(
-            Delivery(uuid.uuid4(), uuid.uuid4(), "key", DeliveryKind.PAGE_RESOLVE, lane, Urgency.PROMPT),
-            created_at=self.now,
-        )
-        self.store.outbox.append(sent)
-        return sent
-
-    async def rounds(self, count: int = 1) -> None:
-        for _ in range(count):
-            await self.brief_round()
-            await self.courier.drain()
-            if self.outcomes.told.is_set():
-                self.outcomes.told.clear()
-                await delivery.report(self.store, self.publish, "incident.signals")
-
-    async def brief_round(self) -> None:
-        """One that does not wait for what it has started."""
-        asyncio.get_running_loop().call_soon(self.courier.woken.set)
-        await self.courier.work()
 
 
 async def test_a_delivered_page_is_reported_as_a_signal() -> None:
@@ -120,68 +33,6 @@ async def test_a_refused_page_is_reported_with_its_reason() -> None:
     desk.page()
     await desk.rounds()
     assert [(signal.outcome, signal.detail) for signal in desk.signals] == [("refused", "no such key")]
-
-
-async def test_an_answer_is_not_forgotten_while_the_store_is_away() -> None:
-    desk = Desk()
-    page = desk.page()
-    desk.store.away = ConnectionError("gone")
-    with pytest.raises(ConnectionError):
-        await desk.rounds()
-    desk.store.away = None
-    await desk.rounds()
-    assert (page.status, len(desk.notifier.asked)) == ("delivered", 1)
-
-
-async def test_what_is_answered_is_not_sent_again_by_a_claim_that_comes_before_it_is_written() -> None:
-    """After an outage of the store the old lease has run out."""
-    desk = Desk()
-    page = desk.page()
-    await desk.brief_round()
-    await desk.brief_round()
-    assert (page.status, len(desk.notifier.asked)) == ("pending", 1)
-    await desk.outcomes.write()
-    assert page.status == "delivered"
-
-
-async def test_what_is_written_while_a_claim_that_took_it_is_on_its_way_back_is_not_sent_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    desk = Desk()
-    desk.page()
-    await desk.brief_round()
-    claim = desk.store.claim
-
-    async def overtaken(provider: str, limit: int, lease: timedelta) -> list[Sent]:
-        taken = await claim(provider, limit, lease)
-        await desk.outcomes.write()
-        return taken
-
-    monkeypatch.setattr(desk.store, "claim", overtaken)
-    await desk.brief_round()
-    assert len(desk.notifier.asked) == 1
-
-
-async def test_what_all_couriers_have_done_is_written_at_once_and_wakes_whose_lanes_go_on() -> None:
-    desk, slack = Desk(), Answering()
-    slack.provider = Provider.SLACK
-    other = Courier(slack, desk.store, desk.outcomes, lambda: desk.now)
-    for courier in (desk.courier, other):
-        desk.outcomes.note(desk.page(str(courier.notifier.provider)), Delivered("sent"), None)
-    desk.message("pagerduty")
-    written: list[int] = []
-    finish = desk.store.finish
-
-    async def counted(finished: Sequence[tuple[Any, Outcome, timedelta | None]]) -> set[Provider]:
-        written.append(len(finished))
-        return await finish(finished)
-
-    desk.store.finish = counted  # type: ignore[method-assign]
-    await desk.outcomes.write()
-    await desk.outcomes.write()
-    assert written == [2]
-    assert (desk.courier.woken.is_set(), other.woken.is_set()) == (True, False)
-    assert (desk.outcomes.told.is_set(), desk.outcomes.came.is_set()) == (True, False)
 
 
 async def test_an_attempt_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,21 +226,6 @@ async def test_a_retry_that_is_near_is_not_forgotten_over_a_knock(monkeypatch: p
         await desk.courier.work()  # until it is due
     await desk.rounds()
     assert page.status == "delivered"
-
-
-async def test_a_retry_is_knocked_for_once_it_is_due_however_late_its_outcome_was_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(retries, "backoff", lambda *_: timedelta(0))
-    desk = Desk()
-    desk.page()
-    desk.notifier.answers = [RetryLater("no answer")]
-    await desk.brief_round()
-    await desk.brief_round()
-    desk.courier.woken.clear()
-    await desk.outcomes.write()
-    async with asyncio.timeout(5):
-        await desk.courier.woken.wait()
 
 
 async def test_an_attempt_that_is_cut_off_is_read_back_and_ends_a_probe() -> None:

@@ -134,13 +134,16 @@ async def _plans(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _read_whole(plan: dict[str, Any]) -> Iterator[str]:
-    """Tables and indexes of which the plan reads all that there is."""
+    """What the plan reads all of: a table, an index, or its own batch, again for every row of it."""
     is_index = plan["Node Type"].endswith(("Index Scan", "Index Only Scan"))
     if plan["Node Type"] == "Seq Scan":
         yield plan["Relation Name"]
     elif is_index and not _SOUGHT.search(plan.get("Index Cond", "")):
         yield plan["Index Name"]
-    for part in plan.get("Plans", ()):
+    parts = plan.get("Plans", ())
+    if plan["Node Type"] == "Nested Loop" and parts[1]["Node Type"] in {"Function Scan", "CTE Scan"}:
+        yield parts[1]["Alias"]
+    for part in parts:
         yield from _read_whole(part)
 
 
