@@ -35,7 +35,7 @@ _SETTINGS = {
 _EVENT_PATH = {**_SETTINGS, "enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan"}
 """Queues are empty whenever the planner looks, and long when it matters: their indexes are always the better way. Where
 there is none PostgreSQL before 18 takes the statement for so dear that it compiles it, for 0.1 s each time. To plan
-anew for every batch was a quarter of what the database did; docs/decisions/0042.
+anew for every batch was a fifth of what the database did; docs/decisions/0042.
 """
 _SET = "SELECT " + ", ".join("set_config(%s, %s, false)" for _ in _EVENT_PATH)
 

@@ -65,6 +65,7 @@ _OUTCOME = Rows(
 )
 # An outcome is a fact, whoever writes it; a retry counts only from whoever holds the lease. What was withdrawn
 # meanwhile is not sent again, even where nobody knows whether it went out: its own acknowledge or resolve follows it.
+# LATERAL, so that each row is gone to and locked by itself, in order, whatever is planned (docs/decisions/0042).
 _FINISH = f"""
 WITH received AS (
     INSERT INTO receipt (incident_id, provider, refs)

@@ -37,7 +37,7 @@ _DELIVERY = Rows(
 _INSERT = _DELIVERY.insert("delivery")
 
 # A page whose attempt may have reached people is cancelled too: its own acknowledge follows it in the lane. One under
-# way carries the reason until its attempt has ended (outbox.py).
+# way carries the reason until its attempt has ended (outbox.py). LATERAL for the reason that is given there.
 _CANCEL = f"""
 WITH locked AS (
     SELECT d.id, live.reason FROM (
